@@ -1,0 +1,64 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/reference.hpp"
+
+namespace lighterman {
+
+enum class Builder { automatic, buildkit, classic };
+enum class StagingWay { automatic, push, exported };
+std::string_view render(Builder builder) noexcept;  ///< "auto", "buildkit", "classic"
+Builder parse_builder(std::string_view given);      ///< throws Error(invalid)
+std::string_view render(StagingWay way) noexcept;   ///< "auto", "push", "export"
+StagingWay parse_staging_way(std::string_view given);
+
+/// A tag to set. Moving tags ("latest", "1.2") only move forward; fixed ones name one commit.
+struct TagPlan {
+  std::string tag;
+  bool moving = false;
+  bool operator==(const TagPlan&) const = default;
+};
+
+struct BuildLimits {
+  std::uint64_t memory_bytes = 0;           ///< 0: none
+  double cpus = 0;                          ///< 0: none
+  std::chrono::milliseconds timeout{std::chrono::hours(1)};
+};
+
+/// All that is needed to build and publish one image of one commit. Holds no secret: secrets are
+/// named here and looked up in the configuration when the build asks for them.
+struct BuildPlan {
+  std::string image;         ///< the image's name in the configuration
+  std::string source;
+  std::string commit;
+  std::string ref;
+  std::string context = "."; ///< folder in the repository
+  std::string dockerfile = "Dockerfile";  ///< path in the repository
+  std::string target;        ///< stage to build; empty: the last
+  std::string platform;      ///< "linux/amd64"; empty: the engine's own
+  std::string network;       ///< "none", "host" or empty for the engine's default
+  std::string engine;        ///< empty: any
+  Builder builder = Builder::automatic;
+  StagingWay staging = StagingWay::automatic;
+  bool no_cache = false;
+  bool pull = false;
+  std::map<std::string, std::string> args;
+  std::map<std::string, std::string> labels;
+  std::vector<std::string> cache_from;
+  std::map<std::string, std::string> secrets;  ///< id in the Dockerfile -> "file:..." or "env:..."
+  std::vector<Reference> targets;              ///< repositories to publish to, without tags
+  std::vector<TagPlan> tags;
+  BuildLimits limits;
+};
+
+boost::json::value to_json(const BuildPlan& plan);
+BuildPlan build_plan_from(const boost::json::value& given);
+
+}  // namespace lighterman

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/image.hpp"
+#include "core/reference.hpp"
+#include "core/secret.hpp"
+#include "net/http.hpp"
+#include "net/retry.hpp"
+
+namespace lighterman::store {
+class Store;
+}
+
+namespace lighterman::registry {
+
+/// How to talk to one registry host.
+struct Options {
+  std::string host;                 ///< as in references: "registry.example:5000", "docker.io"
+  std::string username;
+  std::string password_place;       ///< "file:..." or "env:..."
+  bool use_docker_config = true;    ///< else ~/.docker/config.json: auths, credHelpers, credsStore
+  bool plain_http = false;          ///< allowed only here; loopback hosts are allowed anyway
+  net::Trust trust;                 ///< beside /etc/docker/certs.d/<host>
+  std::uint64_t push_limit = 0;     ///< bytes a second over all uploads to this host; 0: none
+  unsigned uploads = 4;             ///< layers at a time
+  std::uint64_t chunk = 0;          ///< bytes a request at most; 0: found by trying
+  net::Retry retry;
+};
+
+/// Bytes of a blob that can be read again from any offset, so that an upload can be resumed.
+struct BlobSource {
+  Descriptor descriptor;
+  std::function<Pull(std::uint64_t offset)> open;
+};
+
+/// Told while bytes travel: blob, bytes acknowledged so far, bytes in all.
+using SendNews = std::function<void(const Digest& blob, std::uint64_t sent, std::uint64_t total)>;
+
+/// A manifest as the registry keeps it.
+struct StoredManifest {
+  std::string media_type, bytes;
+  Digest digest;
+};
+
+/// One registry, by the OCI Distribution specification 1.1 (opencontainers/distribution-spec).
+/// Tokens are cached and renewed, also in the middle of an upload. Answers of 429 and 5xx are
+/// retried within Options::retry. Errors name registry, repository, what was tried and what to do;
+/// denied: which permission is missing. Any thread.
+class Client {
+ public:
+  Client(Options options, store::Store& store);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  const Options& options() const noexcept;
+
+  /// GET /v2/ with credentials.
+  void ping(const std::stop_token& stop);
+  /// The credentials the engine may use for private bases here, if there are any.
+  std::optional<std::pair<std::string, Secret>> login() const;
+
+  /// Size of the blob in this repository; empty: not there. A "there" is remembered for a minute.
+  std::optional<std::uint64_t> find_blob(const Reference& repository, const Digest& blob, const std::stop_token& stop);
+  /// A blob's bytes from the registry (redirects followed without credentials), verified by the reader.
+  Pull open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset, const std::stop_token& stop);
+  /// By tag or digest; empty: not there. `bytes` is verified against the digest.
+  std::optional<StoredManifest> find_manifest(const Reference& reference, const std::stop_token& stop);
+  /// Digest a tag points to, by HEAD; empty: no such tag.
+  std::optional<Digest> find_tag(const Reference& reference, const std::stop_token& stop);
+  std::vector<std::string> tags(const Reference& repository, const std::stop_token& stop);
+
+  /// The three ways a blob arrives, cheapest first: present, mounted from a repository where it was
+  /// seen, sent. An upload that broke goes on where the registry says it stopped, also after a restart.
+  LayerOutcome bring(const BlobSource& blob, const Reference& repository, const SendNews& news, const std::stop_token& stop);
+  /// PUT by tag or by digest, as `reference` says; returns the digest the registry confirms.
+  Digest put_manifest(const Reference& reference, const std::string& media_type, const std::string& bytes, const std::stop_token& stop);
+  void delete_manifest(const Reference& by_digest, const std::stop_token& stop);
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace lighterman::registry

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/image.hpp"
+#include "core/run.hpp"
+
+namespace lighterman::store {
+
+struct Options {
+  std::filesystem::path file;  ///< the SQLite database; its folder must exist
+  Clock clock = system_now;
+};
+
+/// What came of adding an event.
+struct Added {
+  RunId run = 0;
+  bool duplicate = false;      ///< the delivery was known: this is the run it made then
+};
+
+/// Which runs a list wants; empty fields do not filter.
+struct RunFilter {
+  std::string source, branch, commit;
+  std::optional<RunState> state;
+  std::optional<RunId> before;  ///< only ids below this one: the cursor of the next page
+  std::size_t limit = 50;
+};
+
+/// Where a moving tag stands, as far as we set it.
+struct TagRecord {
+  std::string commit;
+  std::string ref;             ///< the ref whose run set it
+  Digest digest;
+  RunId run = 0;
+};
+
+/// A layer whose compressed form is known: nothing is compressed twice.
+struct KnownLayer {
+  DiffId diff_id;
+  std::string compression;     ///< "gzip" or "zstd", with the level: "gzip-1"
+  Descriptor blob;
+  std::uint64_t uncompressed_size = 0;
+};
+
+/// An upload that had begun, so that a restarted daemon can go on with it.
+struct UploadRecord {
+  std::string location;        ///< the absolute URL the registry gave
+  std::uint64_t offset = 0;    ///< bytes the registry was last known to hold
+  Instant updated{};
+};
+
+/// Everything that outlives the daemon. SQLite in WAL mode with foreign keys; a call that returns
+/// has its change on disk (synchronous=FULL). Concurrent add() calls share one commit. Any thread.
+/// Throws Error(internal) when the disk fails, Error(not_found) where a run does not exist.
+class Store {
+ public:
+  explicit Store(Options options);  ///< opens or creates, migrates; Error(conflict) if newer than we know
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // Events and runs -------------------------------------------------------------------------
+  /// Stores the event and its queued run; returns after fsync. The same (source, delivery) twice
+  /// gives the first run. With `supersede`, queued runs of the same source and ref (branches only,
+  /// and asking for the same images) become superseded in the same transaction.
+  enum class Supersede { no, queued, running };
+  Added add(const PushEvent& event, Supersede supersede, std::optional<RunId> retry_of = {});
+  /// The run an earlier add() of this delivery made.
+  std::optional<RunId> find_delivery(const std::string& source, const std::string& delivery) const;
+  Run get(RunId run) const;
+  std::vector<Run> list(const RunFilter& filter) const;  ///< newest first
+  /// The oldest queued run whose source is not in `busy_sources`, now running; empty: none.
+  std::optional<Run> claim(std::span<const std::string> busy_sources);
+  /// At start: runs that were running when the daemon died are queued again, at their old place.
+  std::vector<RunId> requeue_interrupted();
+  void put_commit(RunId run, const std::string& commit);
+  void put_why(RunId run, const std::string& why);
+  void finish(RunId run, RunState state, const std::string& why);
+  /// Back to queued, at its old place (clean stop).
+  void hand_back(RunId run);
+  /// Marks the wish; a queued run is cancelled at once. False: it had already ended.
+  bool request_cancel(RunId run, const std::string& why);
+  bool cancel_wanted(RunId run) const;  ///< cheap: memory only
+
+  // Stages ----------------------------------------------------------------------------------
+  void begin_stage(RunId run, const std::string& image, const std::string& name);
+  void end_stage(RunId run, const std::string& image, const std::string& name, StageState state,
+                 const boost::json::value& result);
+  std::optional<Stage> find_stage(RunId run, const std::string& image, const std::string& name) const;
+  std::vector<Stage> stages(RunId run) const;  ///< in the order they began
+
+  // Journal ---------------------------------------------------------------------------------
+  /// Adds lines (their `number` is given here). Not fsynced on its own: a log line may be lost in
+  /// a power cut, a result never.
+  void append(RunId run, std::vector<JournalLine> lines);
+  /// Lines with number > after, at most `limit`.
+  std::vector<JournalLine> journal(RunId run, std::int64_t after, std::size_t limit) const;
+
+  // Waiting ---------------------------------------------------------------------------------
+  /// Changes whenever anything that a watcher could see changes (runs, stages, journal).
+  std::uint64_t version() const;
+  /// Returns the version once it differs from `seen`, or after `timeout`, or on stop.
+  std::uint64_t wait(std::uint64_t seen, std::chrono::milliseconds timeout, const std::stop_token& stop) const;
+
+  // What a later run wants to know ------------------------------------------------------------
+  std::optional<std::string> find_head(const std::string& source, const std::string& ref) const;
+  void put_head(const std::string& source, const std::string& ref, const std::string& commit);
+  std::optional<TagRecord> find_tag(const Reference& reference) const;  ///< reference with a tag
+  void put_tag(const Reference& reference, const TagRecord& record);
+  std::optional<KnownLayer> find_layer(const DiffId& diff_id, const std::string& compression) const;
+  std::optional<DiffId> find_diff_id(const Digest& blob) const;
+  void put_layer(const KnownLayer& layer);
+  /// Repositories of this registry host where the blob was seen, most recent first (for mounts).
+  std::vector<std::string> places(const std::string& host, const Digest& blob) const;
+  void put_place(const std::string& host, const std::string& repository, const Digest& blob);
+  void forget_place(const std::string& host, const std::string& repository, const Digest& blob);
+  std::optional<UploadRecord> find_upload(const Reference& repository, const Digest& blob) const;
+  void put_upload(const Reference& repository, const Digest& blob, const UploadRecord& record);
+  void forget_upload(const Reference& repository, const Digest& blob);
+  /// Small facts by name: a registry's chunk size, an engine's rates.
+  std::optional<std::string> find_fact(const std::string& scope, const std::string& name) const;
+  void put_fact(const std::string& scope, const std::string& name, const std::string& value);
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace lighterman::store

@@ -57,6 +57,10 @@ struct UploadRecord {
   Instant updated{};
 };
 
+/// Runs of one lane go one after the other, in the order they came: source, a line end, full ref
+/// (a bare commit has its source's empty ref).
+std::string lane_of(const PushEvent& event);
+
 /// Everything that outlives the daemon. SQLite in WAL mode with foreign keys; a call that returns
 /// has its change on disk (synchronous=FULL). Concurrent add() calls share one commit. Any thread.
 /// Throws Error(internal) when the disk fails, Error(not_found) where a run does not exist.
@@ -77,8 +81,8 @@ class Store {
   std::optional<RunId> find_delivery(const std::string& source, const std::string& delivery) const;
   Run get(RunId run) const;
   std::vector<Run> list(const RunFilter& filter) const;  ///< newest first
-  /// The oldest queued run whose source is not in `busy_sources`, now running; empty: none.
-  std::optional<Run> claim(std::span<const std::string> busy_sources);
+  /// The oldest queued run whose lane_of() is not in `busy_lanes`, now running; empty: none.
+  std::optional<Run> claim(std::span<const std::string> busy_lanes);
   /// At start: runs that were running when the daemon died are queued again, at their old place.
   std::vector<RunId> requeue_interrupted();
   void put_commit(RunId run, const std::string& commit);

@@ -1,0 +1,284 @@
+#include "pipeline/image_run.hpp"
+
+#include <boost/json.hpp>
+
+#include "core/error.hpp"
+#include "core/guarded.hpp"
+#include "core/text.hpp"
+#include "os/file.hpp"
+#include "pipeline/stage.hpp"
+#include "source/context.hpp"
+
+namespace lighterman::pipeline {
+namespace {
+
+/// Whether an engine at this address can reach our loopback.
+bool is_near(const std::string& host) {
+  return host.empty() || host.starts_with("unix://") || host.starts_with("tcp://127.") ||
+         host.starts_with("tcp://localhost") || host.starts_with("tcp://[::1]");
+}
+
+std::optional<engine::Login> login_for(Yard& yard, const std::string& host) {
+  const auto login = yard.registry(host).login();
+  if (!login) return {};
+  // docker's credential helpers mark an identity token by this user name.
+  if (login->first == "<token>") return engine::Login{"", {}, login->second};
+  return engine::Login{login->first, login->second, {}};
+}
+
+std::string_view kind_of(const engine::BuildNews& news) {
+  using Kind = engine::BuildNews::Kind;
+  switch (news.kind) {
+    case Kind::output:
+      return news.error_stream ? "err" : "out";
+    case Kind::warning:
+      return "warn";
+    case Kind::step_failed:
+      return "error";
+    case Kind::step_started:
+    case Kind::step_cached:
+    case Kind::step_done:
+      return "step";
+  }
+  return "out";
+}
+
+std::string text_of(const engine::BuildNews& news) {
+  using Kind = engine::BuildNews::Kind;
+  if (news.kind == Kind::output || news.kind == Kind::warning) return news.text;
+  const std::string_view word = news.kind == Kind::step_started  ? ""
+                                : news.kind == Kind::step_cached ? "CACHED "
+                                : news.kind == Kind::step_done   ? "DONE "
+                                                                 : "FAILED ";
+  return news.text.empty() || news.text == news.step ? concat(word, news.step)
+                                                     : concat(word, news.step, ' ', news.text);
+}
+
+void tell_layers(const StageLog& log, const PublishedImage& image) {
+  for (const LayerOutcome& layer : image.layers) {
+    log.note(concat("layer ", layer.blob.digest.brief(), ' ', render(layer.fate), ", ",
+                    render_size(layer.blob.size), ": ", layer.reason));
+  }
+  for (const TagOutcome& tag : image.tags) {
+    const std::string why = tag.reason.empty() ? "" : concat(": ", tag.reason);
+    const std::string text = concat("tag ", tag.tag, ' ', render(tag.fate), why);
+    if (tag.fate == TagOutcome::Fate::held_back) {
+      log.warn(text);
+    } else {
+      log.note(text);
+    }
+  }
+}
+
+}  // namespace
+
+ImageRun::ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& staging,
+                   store::Store& store, Journal& journal, const Run& run, const BuildPlan& plan)
+    : options_(options),
+      yard_(yard),
+      staging_(staging),
+      store_(store),
+      journal_(journal),
+      run_(run),
+      plan_(plan) {}
+
+void ImageRun::perform(const std::stop_token& stop) {
+  std::vector<Destination> destinations;
+  std::vector<staging::Upstream> upstreams;
+  for (const Reference& target : plan_.targets) {
+    destinations.push_back({&yard_.registry(target.host()), target});
+    upstreams.push_back({destinations.back().client, target});
+  }
+  // Order matters: the session's news must find no publisher once that is gone, and what the
+  // publisher still carries comes out of the session.
+  Guarded<Publisher*> door{nullptr};
+  staging::Session session = staging_.open(plan_.source, plan_.image, run_.id, upstreams,
+                                           [&](const Descriptor& blob, bool held) {
+                                             door.with([&](Publisher* publisher) {
+                                               if (publisher != nullptr)
+                                                 publisher->offer(blob, held);
+                                             });
+                                           });
+  Publisher publisher(
+      destinations, [&](const Descriptor& blob) { return session.blob(blob, stop); },
+      log("publish"));
+  door.with([&](Publisher*& place) { place = &publisher; });
+  struct Close {
+    Guarded<Publisher*>& door;
+    ~Close() {
+      door.with([](Publisher*& place) { place = nullptr; });
+    }
+  } const close{door};
+
+  try {
+    const StagedImage image = stage(session, stop);
+    const std::string manifest = session.manifest_bytes(image.manifest);
+    std::optional<Error> first_failure;
+    for (const Destination& destination : publisher.destinations()) {
+      try {
+        publish(destination, publisher, image, manifest, stop);
+      } catch (const Error& error) {
+        // One registry that is down must not keep the image from the others.
+        if (error.kind() == ErrorKind::cancelled) throw;
+        log("publish").error(error.what());
+        if (!first_failure) first_failure = error;
+      }
+    }
+    if (first_failure) throw Error(*first_failure);
+    tidy(session);
+  } catch (const Error& error) {
+    // A run that is handed back goes on later from the image in the engine; any other is over.
+    if (error.kind() != ErrorKind::cancelled || store_.cancel_wanted(run_.id)) tidy(session);
+    throw;
+  }
+}
+
+std::optional<StagedImage> ImageRun::find_staged(staging::Session& session,
+                                                 const std::stop_token& stop) {
+  const auto stored = record("staging").find();
+  if (!stored) return {};
+  StagedImage image = staged_image_from(*stored);
+  if (session.is_complete(image, stop)) return image;
+  log("staging").warn("the staged image is no longer complete; it is staged again");
+  return {};
+}
+
+StagedImage ImageRun::stage(staging::Session& session, const std::stop_token& stop) {
+  if (auto staged = find_staged(session, stop)) return *staged;
+  const Berth berth = yard_.take_berth(
+      plan_.engine, [&] { log("engine").note("waiting for a free build slot"); }, stop);
+  engine::Engine& engine = berth.engine();
+
+  std::optional<boost::json::value> built = record("engine").find();
+  if (built) {
+    const std::string id(built->at("image_id").as_string());
+    const auto inspected = steady(options_.retry, store_, run_.id, log("engine"), stop,
+                                  [&] { return engine.find_image(id, stop); });
+    if (!inspected) built.reset();
+  }
+  if (!built) {
+    built = record("engine").perform([&] {
+      return steady(options_.retry, store_, run_.id, log("engine"), stop,
+                    [&] { return build(engine, session.name(), session.tag(), stop); });
+    });
+  }
+  const std::string id(built->at("image_id").as_string());
+  const boost::json::value staged = record("staging").perform([&] {
+    return steady(options_.retry, store_, run_.id, log("staging"), stop,
+                  [&] { return bring_in(engine, session, id, stop); });
+  });
+  return staged_image_from(staged);
+}
+
+boost::json::value ImageRun::build(engine::Engine& engine, const std::string& name,
+                                   const std::string& tag, const std::stop_token& stop) {
+  const StageLog log = this->log("engine");
+  const source::Mirror& mirror = yard_.mirror(plan_.source);
+  const source::Context context(mirror, plan_.commit, plan_.context, plan_.dockerfile);
+  source::ContextStream stream(context, stop);
+
+  engine::BuildRequest request;
+  request.plan = &plan_;
+  request.dockerfile_name = context.dockerfile_name();
+  request.tags = {concat(name, ':', tag)};
+  request.context = [&](char* into, std::size_t room) { return stream.read(into, room); };
+  request.login = [&](const std::string& host) { return login_for(yard_, host); };
+  request.secret = [&](const std::string& wanted) -> std::optional<Secret> {
+    const auto place = plan_.secrets.find(wanted);
+    if (place == plan_.secrets.end()) return {};
+    return os::read_secret(place->second);
+  };
+  request.news = [&](const engine::BuildNews& news) { log.add(kind_of(news), text_of(news)); };
+
+  log.note(concat("building on engine \"", engine.options().name, '"'));
+  const engine::BuiltImage built = engine.build(request, stop);
+  const auto inspected = engine.find_image(built.image_id, stop);
+  return {{"image_id", built.image_id},         {"builder", std::string(render(built.builder))},
+          {"engine", engine.options().name},    {"steps", built.steps},
+          {"cached_steps", built.cached_steps}, {"size_bytes", inspected ? inspected->bytes : 0}};
+}
+
+boost::json::value ImageRun::bring_in(engine::Engine& engine, staging::Session& session,
+                                      const std::string& image_id, const std::stop_token& stop) {
+  const StageLog log = this->log("staging");
+  engine.tag(image_id, session.name(), session.tag(), stop);
+  const bool near = is_near(engine.options().host);
+  bool pushed = false;
+  if (plan_.staging == StagingWay::push || (plan_.staging == StagingWay::automatic && near)) {
+    pushed = push_in(engine, session, stop);
+  }
+  StagedImage image = [&] {
+    if (pushed) return session.get_pushed();
+    log.note("reading the image from the engine");
+    const std::string name = concat(session.name(), ':', session.tag());
+    return session.import([&](const Push& sink) { engine.export_image(name, sink, stop); }, stop);
+  }();
+  boost::json::value result = to_json(image);
+  result.as_object()["way"] = pushed ? "push" : "export";
+  return result;
+}
+
+/// False: the engine cannot push to us, and the plan allows the other way.
+bool ImageRun::push_in(engine::Engine& engine, staging::Session& session,
+                       const std::stop_token& stop) {
+  const StageLog log = this->log("staging");
+  const auto news = [&](const std::string& layer, const std::string& doing, std::uint64_t current,
+                        std::uint64_t total) { log.progress(layer, doing, current, total); };
+  try {
+    engine.push(session.name(), session.tag(), session.login(), news, stop);
+    return true;
+  } catch (const Error& error) {
+    // An engine in another network namespace (rootless, a machine elsewhere) does not reach our
+    // loopback; it cannot be asked beforehand.
+    const bool other_way =
+        plan_.staging == StagingWay::automatic && error.kind() != ErrorKind::cancelled;
+    if (!other_way) throw;
+    log.warn(concat("the engine could not push to ", staging_.address(), " (", error.what(),
+                    "); reading the image from it instead"));
+    return false;
+  }
+}
+
+void ImageRun::publish(const Destination& destination, Publisher& publisher,
+                       const StagedImage& image, const std::string& manifest,
+                       const std::stop_token& stop) {
+  const std::string name = concat("publish:", destination.repository.name());
+  if (record(name).find()) return;
+  const StageLog log = this->log(name);
+  const Ancestry is_ancestor = [&](const std::string& older, const std::string& newer) {
+    return yard_.mirror(plan_.source).is_ancestor(older, newer);
+  };
+  record(name).perform([&]() -> boost::json::value {
+    return during(concat("publishing ", destination.repository.name()), [&] {
+      return steady(options_.retry, store_, run_.id, log, stop, [&] {
+        PublishedImage published = publisher.bring(image, manifest, destination, stop);
+        set_tags(published, plan_.tags, image.media_type, manifest,
+                 {run_.id, plan_.commit, plan_.ref}, is_ancestor, *destination.client, store_,
+                 stop);
+        tell_layers(log, published);
+        return to_json(published);
+      });
+    });
+  });
+}
+
+/// Takes away the name we gave the image. BuildKit's cache lives on without it; the classic
+/// builder's cache is the image, so its last one stays under the tag "cache".
+void ImageRun::tidy(const staging::Session& session) {
+  const auto built = record("engine").find();
+  if (!built) return;
+  const std::stop_token no_stop;
+  try {
+    engine::Engine& engine = yard_.engine(std::string(built->at("engine").as_string()));
+    if (built->at("builder").as_string() == render(Builder::classic)) {
+      engine.untag(concat(session.name(), ":cache"), no_stop);
+      engine.tag(std::string(built->at("image_id").as_string()), session.name(), "cache", no_stop);
+    }
+    engine.untag(concat(session.name(), ':', session.tag()), no_stop);
+  } catch (const Error& error) {
+    // The image is published; a leftover name in the engine is worth a line, not a failure.
+    log("engine").warn(concat("the image's name stays in the engine: ", error.what()));
+  }
+}
+
+}  // namespace lighterman::pipeline

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "pipeline/runner.hpp"
+#include "pipeline/stage.hpp"
+
+namespace lighterman::pipeline {
+
+/// One image of a run on its way: engine, staging, publish. One thread.
+class ImageRun {
+ public:
+  ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& staging, store::Store& store,
+           Journal& journal, const Run& run, const BuildPlan& plan);
+
+  void perform(const std::stop_token& stop);
+
+ private:
+  StagedImage stage(staging::Session& session, const std::stop_token& stop);
+  std::optional<StagedImage> find_staged(staging::Session& session, const std::stop_token& stop);
+  boost::json::value build(engine::Engine& engine, const std::string& name, const std::string& tag,
+                           const std::stop_token& stop);
+  boost::json::value bring_in(engine::Engine& engine, staging::Session& session,
+                              const std::string& image_id, const std::stop_token& stop);
+  bool push_in(engine::Engine& engine, staging::Session& session, const std::stop_token& stop);
+  void publish(const Destination& destination, Publisher& publisher, const StagedImage& image,
+               const std::string& manifest, const std::stop_token& stop);
+  void tidy(const staging::Session& session);
+  StageLog log(std::string stage) const { return {journal_, plan_.image, std::move(stage)}; }
+  StageRecord record(std::string stage) const {
+    return {store_, run_.id, plan_.image, std::move(stage)};
+  }
+
+  const RunnerOptions& options_;
+  Yard& yard_;
+  staging::Staging& staging_;
+  store::Store& store_;
+  Journal& journal_;
+  const Run& run_;
+  const BuildPlan& plan_;
+};
+
+}  // namespace lighterman::pipeline

@@ -1,0 +1,141 @@
+#include "pipeline/yard.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "os/hash.hpp"
+
+namespace lighterman::pipeline {
+namespace {
+
+/// Equal keys: the mirror may be kept over a reload.
+std::string key_of(const source::Options& options) {
+  return concat(options.url, '\n', options.username, '\n', options.password_place, '\n',
+                options.ssh_key_file, '\n', options.ssh_passphrase_place, '\n',
+                options.known_hosts_file, '\n', options.ca_file, '\n',
+                options.submodules ? "s" : "", options.lfs ? "l" : "");
+}
+
+/// Another URL under the same name is another repository, with another folder.
+std::filesystem::path folder_of(const config::Config& config, const source::Options& options) {
+  return config.data / "mirrors" /
+         concat(options.name, '-', os::sha256(options.url).brief(), ".git");
+}
+
+}  // namespace
+
+source::Options mirror_options(const config::Source& source) {
+  source::Options options;
+  options.name = source.name;
+  options.url = source.url;
+  options.username = source.username;
+  options.password_place = source.password_place;
+  options.ssh_key_file = source.ssh_key_file;
+  options.ssh_passphrase_place = source.ssh_passphrase_place;
+  options.known_hosts_file = source.known_hosts_file;
+  options.ca_file = source.ca_file;
+  options.submodules = source.submodules;
+  options.lfs = source.lfs;
+  return options;
+}
+
+registry::Options registry_options(const config::Config& config, const std::string& host) {
+  const auto configured = config.registries.find(host);
+  if (configured != config.registries.end()) return configured->second;
+  registry::Options options;
+  options.host = host;
+  return options;
+}
+
+Yard::Yard(std::shared_ptr<const config::Config> config, store::Store& store, Yard* former)
+    : config_(std::move(config)), store_(store) {
+  for (const engine::Options& options : config_->engines) {
+    engines_.push_back({std::make_unique<engine::Engine>(options), 0});
+  }
+  if (former == nullptr) return;
+  const std::lock_guard lock(former->mutex_);
+  for (const auto& [name, kept] : former->mirrors_) {
+    const auto source = config_->sources.find(name);
+    if (source != config_->sources.end() && key_of(mirror_options(source->second)) == kept.key &&
+        former->config_->data == config_->data) {
+      mirrors_.emplace(name, kept);
+    }
+  }
+}
+
+source::Mirror& Yard::mirror(const std::string& source) {
+  const source::Options options = mirror_options(config_->source(source));
+  const std::lock_guard lock(mutex_);
+  KeptMirror& kept = mirrors_[source];
+  if (!kept.mirror) {
+    kept = {key_of(options),
+            std::make_shared<source::Mirror>(options, folder_of(*config_, options))};
+  }
+  return *kept.mirror;
+}
+
+registry::Client& Yard::registry(const std::string& host) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<registry::Client>& client = registries_[host];
+  if (!client) {
+    client = std::make_unique<registry::Client>(registry_options(*config_, host), store_);
+  }
+  return *client;
+}
+
+engine::Engine& Yard::engine(const std::string& name) {
+  for (Moored& moored : engines_) {
+    if (moored.engine->options().name == name) return *moored.engine;
+  }
+  std::vector<std::string> names;
+  for (const Moored& moored : engines_) names.push_back(moored.engine->options().name);
+  throw Error(ErrorKind::not_found, concat("engine \"", name, "\" is not in the configuration",
+                                           did_you_mean(name, names)));
+}
+
+unsigned Yard::slots() const noexcept {
+  unsigned slots = 0;
+  for (const Moored& moored : engines_) slots += moored.engine->options().slots;
+  return slots;
+}
+
+Yard::Moored* Yard::find_free(const std::string& name) {
+  Moored* best = nullptr;
+  unsigned best_free = 0;
+  for (Moored& moored : engines_) {
+    const engine::Options& options = moored.engine->options();
+    if (!name.empty() && options.name != name) continue;
+    const unsigned free = options.slots > moored.busy ? options.slots - moored.busy : 0;
+    if (free > best_free) {
+      best = &moored;
+      best_free = free;
+    }
+  }
+  return best;
+}
+
+Berth Yard::take_berth(const std::string& name, const std::function<void()>& report,
+                       const std::stop_token& stop) {
+  if (!name.empty()) engine(name);  // throws when there is no such engine
+  std::unique_lock lock(mutex_);
+  Moored* free = find_free(name);
+  if (free == nullptr) {
+    lock.unlock();
+    report();
+    lock.lock();
+    if (!left_.wait(lock, stop, [&] { return (free = find_free(name)) != nullptr; })) {
+      throw Error(ErrorKind::cancelled, "stopped while waiting for a free build slot");
+    }
+  }
+  ++free->busy;
+  return Berth(*free->engine, [this, free] {
+    {
+      const std::lock_guard leave(mutex_);
+      --free->busy;
+    }
+    left_.notify_all();
+  });
+}
+
+}  // namespace lighterman::pipeline

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "engine/engine.hpp"
+#include "registry/client.hpp"
+#include "source/mirror.hpp"
+#include "store/store.hpp"
+
+namespace lighterman::pipeline {
+
+/// One of an engine's build slots; given back when it ends.
+class Berth {
+ public:
+  Berth(engine::Engine& engine, std::function<void()> leave)
+      : engine_(&engine), leave_(std::move(leave)) {}
+  Berth(Berth&& other) noexcept : engine_(other.engine_), leave_(std::move(other.leave_)) {
+    other.leave_ = nullptr;
+  }
+  Berth& operator=(Berth&&) = delete;
+  ~Berth() {
+    if (leave_) leave_();
+  }
+  engine::Engine& engine() const noexcept { return *engine_; }
+
+ private:
+  engine::Engine* engine_;
+  std::function<void()> leave_;
+};
+
+/// What one configuration gives the runs to work with: engines with their slots, registries,
+/// mirrors. A reload makes a new one; mirrors whose options did not change move along. Any thread.
+class Yard {
+ public:
+  Yard(std::shared_ptr<const config::Config> config, store::Store& store, Yard* former = nullptr);
+  Yard(const Yard&) = delete;
+  Yard& operator=(const Yard&) = delete;
+
+  const config::Config& config() const noexcept { return *config_; }
+  std::shared_ptr<const config::Config> shared_config() const noexcept { return config_; }
+  /// Error(not_found) when the configuration has no such source.
+  source::Mirror& mirror(const std::string& source);
+  /// A host that the configuration does not name gets the default options.
+  registry::Client& registry(const std::string& host);
+  /// Waits for a free slot of the named engine (empty: of any, the emptiest first); `report` is
+  /// told once when it has to wait.
+  Berth take_berth(const std::string& engine, const std::function<void()>& report,
+                   const std::stop_token& stop);
+  /// The named engine, without taking a slot.
+  engine::Engine& engine(const std::string& name);
+  unsigned slots() const noexcept;
+
+ private:
+  struct Moored {
+    std::unique_ptr<engine::Engine> engine;
+    unsigned busy = 0;
+  };
+  /// Shared by this yard and the one that follows it after a reload.
+  struct KeptMirror {
+    std::string key;
+    std::shared_ptr<source::Mirror> mirror;
+  };
+  Moored* find_free(const std::string& name);
+
+  std::shared_ptr<const config::Config> config_;  // shared with the daemon, which swaps it
+  store::Store& store_;
+  std::mutex mutex_;
+  std::condition_variable_any left_;
+  std::vector<Moored> engines_;
+  std::map<std::string, std::unique_ptr<registry::Client>> registries_;
+  std::map<std::string, KeptMirror> mirrors_;
+};
+
+source::Options mirror_options(const config::Source& source);
+/// Registers' options for a host the configuration may not name.
+registry::Options registry_options(const config::Config& config, const std::string& host);
+
+}  // namespace lighterman::pipeline

@@ -1,0 +1,223 @@
+#include "cli/serve.hpp"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+
+#include "api/server.hpp"
+#include "cli/daemon_log.hpp"
+#include "config/config.hpp"
+#include "core/error.hpp"
+#include "core/guarded.hpp"
+#include "core/text.hpp"
+#include "pipeline/watcher.hpp"
+#include "pipeline/workers.hpp"
+#include "staging/staging.hpp"
+#include "store/store.hpp"
+
+namespace lighterman::cli {
+namespace {
+
+using SharedConfig = std::shared_ptr<const config::Config>;
+
+/// Two daemons on one data folder would publish everything twice.
+class DataLock {
+ public:
+  explicit DataLock(const std::filesystem::path& folder) {
+    const std::filesystem::path path = folder / "lock";
+    descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor_ < 0) {
+      throw Error(ErrorKind::denied,
+                  concat("data folder \"", folder.string(), "\" cannot be written (who owns it?)"));
+    }
+    if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      close(descriptor_);
+      throw Error(ErrorKind::conflict,
+                  concat("data folder \"", folder.string(), "\" is in use by another lighterman"));
+    }
+  }
+  ~DataLock() { close(descriptor_); }
+  DataLock(const DataLock&) = delete;
+  DataLock& operator=(const DataLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+std::filesystem::path prepared(const std::filesystem::path& data) {
+  std::error_code error;
+  for (const char* part : {"", "mirrors", "staging"}) {
+    std::filesystem::create_directories(data / part, error);
+    if (error) {
+      throw Error(ErrorKind::denied, concat("data folder \"", (data / part).string(),
+                                            "\" cannot be made: ", error.message()));
+    }
+  }
+  return data;
+}
+
+SharedConfig examined(const std::filesystem::path& file, const DaemonLog& log) {
+  auto config = std::make_shared<const config::Config>(config::load(file));
+  std::vector<std::string> errors;
+  for (const config::Finding& finding : config::examine(*config)) {
+    const std::string text = concat(finding.where, ": ", finding.text);
+    if (finding.weight == config::Finding::Weight::error) {
+      errors.push_back(text);
+    } else {
+      log.warn("configuration", {{"finding", text}});
+    }
+  }
+  if (!errors.empty()) throw Error(ErrorKind::invalid, join(errors, "\n"));
+  return config;
+}
+
+staging::Options staging_options(const config::Config& config) {
+  staging::Options options;
+  options.folder = config.data / "staging";
+  options.listen = config.staging_listen;
+  options.size_limit = config.staging_size_limit;
+  options.compression = config.compression;
+  return options;
+}
+
+api::Options api_options(const config::Config& config) {
+  api::Options options;
+  options.listen = config.listen;
+  options.public_url = config.public_url;
+  options.body_limit = config.body_limit;
+  return options;
+}
+
+/// The whole house. Members stand in start order; their destruction, in reverse, is the shutdown.
+class Daemon {
+ public:
+  Daemon(SharedConfig config, const DaemonLog& log)
+      : log_(log),
+        config_(std::move(config)),
+        lock_(prepared(current()->data)),
+        store_({current()->data / "lighterman.db"}),
+        staging_(staging_options(*current()), store_) {
+    for (const RunId run : store_.requeue_interrupted()) {
+      log_.info("interrupted run goes on", {{"run", std::to_string(run)}});
+    }
+    staging_.start();
+    yard_.with([&](auto& yard) { yard = std::make_shared<pipeline::Yard>(current(), store_); });
+    server_ = std::make_unique<api::Server>(
+        api_options(*current()), store_, [this] { return current(); },
+        [this] { return readiness(); });
+    server_->start();
+    const unsigned wanted = current()->workers;
+    workers_ = std::make_unique<pipeline::Workers>(
+        pipeline::RunnerOptions{}, wanted != 0 ? wanted : yard()->slots(), staging_, store_,
+        [this] { return yard(); },
+        [this](const Run& run, const pipeline::RunEnd& end) { report(run, end); });
+    watch();
+    log_.info("ready", {{"listen", server_->address()},
+                        {"staging", staging_.address()},
+                        {"data", current()->data.string()},
+                        {"sources", std::to_string(current()->sources.size())}});
+  }
+
+  /// A bad new file changes nothing.
+  void reload(const std::filesystem::path& file) {
+    try {
+      const SharedConfig next = examined(file, log_);
+      const SharedConfig former = current();
+      if (next->listen != former->listen || next->data != former->data ||
+          next->staging_listen != former->staging_listen ||
+          next->compression != former->compression ||
+          next->staging_size_limit != former->staging_size_limit ||
+          next->workers != former->workers || next->body_limit != former->body_limit) {
+        log_.warn("listen, data, workers, limits and staging take effect after a restart");
+      }
+      auto next_yard = std::make_shared<pipeline::Yard>(next, store_, yard().get());
+      watcher_.reset();
+      yard_.with([&](auto& yard) { yard = std::move(next_yard); });
+      config_.with([&](SharedConfig& config) { config = next; });
+      watch();
+      log_.info("configuration reloaded", {{"sources", std::to_string(next->sources.size())}});
+    } catch (const Error& error) {
+      // The old configuration goes on; the operator reads why.
+      log_.error("configuration not reloaded", {{"why", error.what()}});
+    }
+  }
+
+  void stop() {
+    stopping_ = true;
+    log_.info("stopping", {{"limit", render_duration(current()->stop_limit)}});
+    watcher_.reset();
+    workers_->stop(current()->stop_limit);
+  }
+
+ private:
+  SharedConfig current() const {
+    return config_.with([](const SharedConfig& config) { return config; });
+  }
+  std::shared_ptr<pipeline::Yard> yard() const {
+    return yard_.with([](const auto& yard) { return yard; });
+  }
+  void watch() {
+    watcher_ = std::make_unique<pipeline::Watcher>(
+        yard(), store_, [this](const std::string& source, const std::string& why) {
+          log_.warn("source not watched", {{"source", source}, {"why", why}});
+        });
+  }
+  void report(const Run& run, const pipeline::RunEnd& end) const {
+    log_.info("run ended", {{"run", std::to_string(run.id)},
+                            {"source", run.event.source},
+                            {"ref", run.event.ref},
+                            {"state", std::string(render(end.state))},
+                            {"why", end.why}});
+  }
+  api::Readiness readiness() const {
+    if (stopping_) return {false, "stopping"};
+    return {true, ""};
+  }
+
+  const DaemonLog& log_;
+  std::atomic<bool> stopping_{false};
+  Guarded<SharedConfig> config_;  // shared with the runs that began under it
+  DataLock lock_;
+  store::Store store_;
+  staging::Staging staging_;
+  Guarded<std::shared_ptr<pipeline::Yard>> yard_;  // shared with the runs that began in it
+  std::unique_ptr<api::Server> server_;
+  std::unique_ptr<pipeline::Workers> workers_;
+  std::unique_ptr<pipeline::Watcher> watcher_;
+};
+
+/// Blocked in every thread, so that only wait_for_signal() sees them.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  // A daemon that is idle most of its day should not keep an arena for each thread it ever had.
+  mallopt(M_ARENA_MAX, 2);
+  const sigset_t signals = block_signals();
+  SharedConfig config = std::make_shared<const config::Config>(config::load(options.config));
+  const DaemonLog log(config->log_format);
+  config = examined(options.config, log);
+  Daemon daemon(config, log);
+  for (int signal = 0; sigwait(&signals, &signal) == 0;) {
+    if (signal != SIGHUP) break;
+    daemon.reload(options.config);
+  }
+  daemon.stop();
+  log.info("stopped");
+  return 0;
+}
+
+}  // namespace lighterman::cli

@@ -27,24 +27,24 @@ struct TagPlan {
 };
 
 struct BuildLimits {
-  std::uint64_t memory_bytes = 0;           ///< 0: none
-  double cpus = 0;                          ///< 0: none
+  std::uint64_t memory_bytes = 0;  ///< 0: none
+  double cpus = 0;                 ///< 0: none
   std::chrono::milliseconds timeout{std::chrono::hours(1)};
 };
 
 /// All that is needed to build and publish one image of one commit. Holds no secret: secrets are
 /// named here and looked up in the configuration when the build asks for them.
 struct BuildPlan {
-  std::string image;         ///< the image's name in the configuration
+  std::string image;  ///< the image's name in the configuration
   std::string source;
   std::string commit;
   std::string ref;
-  std::string context = "."; ///< folder in the repository
+  std::string context = ".";              ///< folder in the repository
   std::string dockerfile = "Dockerfile";  ///< path in the repository
-  std::string target;        ///< stage to build; empty: the last
-  std::string platform;      ///< "linux/amd64"; empty: the engine's own
-  std::string network;       ///< "none", "host" or empty for the engine's default
-  std::string engine;        ///< empty: any
+  std::string target;                     ///< stage to build; empty: the last
+  std::string platform;                   ///< "linux/amd64"; empty: the engine's own
+  std::string network;                    ///< "none", "host" or empty for the engine's default
+  std::string engine;                     ///< empty: any
   Builder builder = Builder::automatic;
   StagingWay staging = StagingWay::automatic;
   bool no_cache = false;

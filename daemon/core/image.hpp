@@ -20,16 +20,16 @@ LayerFate parse_layer_fate(std::string_view given);
 struct StagedLayer {
   Descriptor blob;
   std::optional<DiffId> diff_id;
-  std::string instruction;   ///< the Dockerfile instruction that made it
-  bool held = false;         ///< staging has the bytes; otherwise a target registry confirmed them
+  std::string instruction;  ///< the Dockerfile instruction that made it
+  bool held = false;        ///< staging has the bytes; otherwise a target registry confirmed them
 };
 
 /// An image that is complete at the staging endpoint and not yet visible to anyone else.
 struct StagedImage {
-  Digest manifest;           ///< its bytes are in staging, by digest
+  Digest manifest;  ///< its bytes are in staging, by digest
   std::string media_type;
-  std::string image_id;      ///< the config's digest
-  std::string repository;    ///< name at the staging endpoint
+  std::string image_id;    ///< the config's digest
+  std::string repository;  ///< name at the staging endpoint
   Descriptor config;
   std::vector<StagedLayer> layers;
   StagedImage() = delete;
@@ -40,7 +40,7 @@ struct StagedImage {
 struct LayerOutcome {
   Descriptor blob;
   LayerFate fate = LayerFate::present;
-  std::string reason;        ///< "the registry has it", "mounted from acme/base", "new: COPY . ."
+  std::string reason;  ///< "the registry has it", "mounted from acme/base", "new: COPY . ."
   std::uint64_t sent_bytes = 0;
   std::string instruction;
 };
@@ -48,14 +48,14 @@ struct LayerOutcome {
 struct TagOutcome {
   std::string tag;
   enum class Fate { moved, created, unchanged, held_back } fate = Fate::created;
-  std::string reason;        ///< for held_back: which newer commit holds it
+  std::string reason;  ///< for held_back: which newer commit holds it
 };
 std::string_view render(TagOutcome::Fate fate) noexcept;
 TagOutcome::Fate parse_tag_fate(std::string_view given);
 
 /// What one target repository has now.
 struct PublishedImage {
-  Reference reference;       ///< by digest
+  Reference reference;  ///< by digest
   std::vector<LayerOutcome> layers;
   std::vector<TagOutcome> tags;
 };

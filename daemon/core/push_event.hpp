@@ -18,16 +18,16 @@ Origin parse_origin(std::string_view given);
 
 /// One wish to build: somebody pushed, called, or the time came.
 struct PushEvent {
-  std::string source;       ///< a source's name in the configuration
+  std::string source;  ///< a source's name in the configuration
   Origin origin = Origin::webhook;
-  std::string delivery;     ///< unique per wish; the same delivery twice is one run
-  std::string ref;          ///< full: "refs/heads/main", "refs/tags/v1"; empty for a bare commit
-  std::string commit;       ///< 40 or 64 hex digits; empty: whatever the ref points to when fetched
-  std::string before;       ///< the ref's previous commit, when known
-  std::string forge;        ///< "github", "gitea", ...; empty where no forge spoke
-  std::string author;       ///< who pushed or asked
-  std::string message;      ///< the head commit's message
-  std::string reason;       ///< why, in words, for origins that are not a push
+  std::string delivery;  ///< unique per wish; the same delivery twice is one run
+  std::string ref;       ///< full: "refs/heads/main", "refs/tags/v1"; empty for a bare commit
+  std::string commit;    ///< 40 or 64 hex digits; empty: whatever the ref points to when fetched
+  std::string before;    ///< the ref's previous commit, when known
+  std::string forge;     ///< "github", "gitea", ...; empty where no forge spoke
+  std::string author;    ///< who pushed or asked
+  std::string message;   ///< the head commit's message
+  std::string reason;    ///< why, in words, for origins that are not a push
   /// Paths touched between before and commit; empty optional: not known, ask the repository.
   std::optional<std::vector<std::string>> changed_paths;
   std::vector<std::string> images;          ///< only these images of the source; empty: all

@@ -23,11 +23,11 @@ struct Run {
   RunId id = 0;
   PushEvent event;
   RunState state = RunState::queued;
-  std::string commit;            ///< resolved by the source stage; empty before
-  std::string why;               ///< why it failed, was skipped, superseded, waits; empty: nothing to say
+  std::string commit;  ///< resolved by the source stage; empty before
+  std::string why;     ///< why it failed, was skipped, superseded, waits; empty: nothing to say
   bool cancel_wanted = false;
   std::optional<RunId> retry_of;
-  std::int64_t attempt = 0;      ///< how often a worker took it
+  std::int64_t attempt = 0;  ///< how often a worker took it
   Instant created{};
   std::optional<Instant> started, ended;
 };
@@ -40,21 +40,21 @@ StageState parse_stage_state(std::string_view given);
 struct Stage {
   RunId run = 0;
   std::string image;
-  std::string name;              ///< "source", "plan", "engine", "staging", "publish:<target>", ...
+  std::string name;  ///< "source", "plan", "engine", "staging", "publish:<target>", ...
   StageState state = StageState::running;
-  boost::json::value result;     ///< the stage's value, as its own to_json wrote it
+  boost::json::value result;  ///< the stage's value, as its own to_json wrote it
   Instant started{};
   std::optional<Instant> ended;
 };
 
 /// One line of a run's log. Never holds a secret.
 struct JournalLine {
-  std::int64_t number = 0;       ///< 1.. within the run, without gaps
+  std::int64_t number = 0;  ///< 1.. within the run, without gaps
   Instant when{};
-  std::string image;             ///< empty: the run itself
+  std::string image;  ///< empty: the run itself
   std::string stage;
-  std::string kind;              ///< "out", "err", "step", "info", "warn", "error", "progress"
-  std::string text;              ///< valid UTF-8, one line, no line end
+  std::string kind;  ///< "out", "err", "step", "info", "warn", "error", "progress"
+  std::string text;  ///< valid UTF-8, one line, no line end
 };
 
 boost::json::value to_json(const Run& run);

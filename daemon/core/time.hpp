@@ -14,8 +14,8 @@ using Instant = std::chrono::sys_time<std::chrono::milliseconds>;
 using Clock = std::function<Instant()>;
 Instant system_now();
 
-std::string render_time(Instant when);         ///< RFC 3339, UTC, milliseconds
-Instant parse_time(std::string_view given);    ///< RFC 3339; throws Error(invalid)
+std::string render_time(Instant when);       ///< RFC 3339, UTC, milliseconds
+Instant parse_time(std::string_view given);  ///< RFC 3339; throws Error(invalid)
 
 /// "90s", "5m", "1h30m", "2d", "250ms"; throws Error(invalid).
 std::chrono::milliseconds parse_duration(std::string_view given);

@@ -1,0 +1,101 @@
+#include "core/build_plan.hpp"
+
+#include "core/choices.hpp"
+#include "core/json.hpp"
+
+namespace lighterman {
+namespace {
+
+constexpr Choice<Builder> builders[] = {
+    {Builder::automatic, "auto"}, {Builder::buildkit, "buildkit"}, {Builder::classic, "classic"}};
+constexpr Choice<StagingWay> ways[] = {
+    {StagingWay::automatic, "auto"}, {StagingWay::push, "push"}, {StagingWay::exported, "export"}};
+
+boost::json::object to_json(const BuildLimits& limits) {
+  return {{"memory_bytes", limits.memory_bytes},
+          {"cpus", limits.cpus},
+          {"timeout_ms", limits.timeout.count()}};
+}
+
+BuildLimits build_limits_from(const boost::json::value& given) {
+  const Fields fields(given, "plan.limits");
+  BuildLimits limits;
+  limits.memory_bytes = fields.natural("memory_bytes");
+  boost::system::error_code error;
+  limits.cpus = fields.get("cpus").to_number<double>(error);
+  if (error) throw Error(ErrorKind::invalid, "plan.limits.cpus: not a number");
+  limits.timeout = std::chrono::milliseconds(fields.natural("timeout_ms"));
+  return limits;
+}
+
+}  // namespace
+
+std::string_view render(Builder builder) noexcept { return name_of(builders, builder); }
+Builder parse_builder(std::string_view given) { return choice_of(builders, given, "builder"); }
+std::string_view render(StagingWay way) noexcept { return name_of(ways, way); }
+StagingWay parse_staging_way(std::string_view given) {
+  return choice_of(ways, given, "way of staging");
+}
+
+boost::json::value to_json(const BuildPlan& plan) {
+  boost::json::array targets, tags;
+  for (const Reference& target : plan.targets) targets.emplace_back(target.text());
+  for (const TagPlan& tag : plan.tags) {
+    tags.push_back(boost::json::object{{"tag", tag.tag}, {"moving", tag.moving}});
+  }
+  return boost::json::object{{"image", plan.image},
+                             {"source", plan.source},
+                             {"commit", plan.commit},
+                             {"ref", plan.ref},
+                             {"context", plan.context},
+                             {"dockerfile", plan.dockerfile},
+                             {"target", plan.target},
+                             {"platform", plan.platform},
+                             {"network", plan.network},
+                             {"engine", plan.engine},
+                             {"builder", std::string(render(plan.builder))},
+                             {"staging", std::string(render(plan.staging))},
+                             {"no_cache", plan.no_cache},
+                             {"pull", plan.pull},
+                             {"args", json_object(plan.args)},
+                             {"labels", json_object(plan.labels)},
+                             {"cache_from", json_array(plan.cache_from)},
+                             {"secrets", json_object(plan.secrets)},
+                             {"targets", std::move(targets)},
+                             {"tags", std::move(tags)},
+                             {"limits", to_json(plan.limits)}};
+}
+
+BuildPlan build_plan_from(const boost::json::value& given) {
+  const Fields fields(given, "plan");
+  BuildPlan plan;
+  plan.image = fields.text("image");
+  plan.source = fields.text("source");
+  plan.commit = fields.text("commit");
+  plan.ref = fields.text_or("ref", "");
+  plan.context = fields.text_or("context", ".");
+  plan.dockerfile = fields.text_or("dockerfile", "");
+  plan.target = fields.text_or("target", "");
+  plan.platform = fields.text_or("platform", "");
+  plan.network = fields.text_or("network", "");
+  plan.engine = fields.text_or("engine", "");
+  plan.builder = parse_builder(fields.text_or("builder", "auto"));
+  plan.staging = parse_staging_way(fields.text_or("staging", "auto"));
+  plan.no_cache = fields.flag_or("no_cache", false);
+  plan.pull = fields.flag_or("pull", false);
+  plan.args = fields.text_map("args");
+  plan.labels = fields.text_map("labels");
+  plan.cache_from = fields.texts("cache_from");
+  plan.secrets = fields.text_map("secrets");
+  for (const std::string& target : fields.texts("targets")) {
+    plan.targets.push_back(Reference::parse(target));
+  }
+  for (const boost::json::value& tag : fields.list("tags")) {
+    const Fields tag_fields(tag, "plan.tags");
+    plan.tags.push_back({tag_fields.text("tag"), tag_fields.flag_or("moving", false)});
+  }
+  plan.limits = build_limits_from(fields.get("limits"));
+  return plan;
+}
+
+}  // namespace lighterman

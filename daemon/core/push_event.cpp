@@ -1,0 +1,71 @@
+#include "core/push_event.hpp"
+
+#include "core/choices.hpp"
+#include "core/json.hpp"
+
+namespace lighterman {
+namespace {
+
+constexpr std::string_view branch_prefix = "refs/heads/";
+constexpr std::string_view tag_prefix = "refs/tags/";
+
+constexpr Choice<Origin> origins[] = {{Origin::webhook, "webhook"},   {Origin::api, "api"},
+                                      {Origin::schedule, "schedule"}, {Origin::poll, "poll"},
+                                      {Origin::catch_up, "catch_up"}, {Origin::retry, "retry"}};
+
+}  // namespace
+
+std::string_view render(Origin origin) noexcept { return name_of(origins, origin); }
+Origin parse_origin(std::string_view given) { return choice_of(origins, given, "origin"); }
+
+std::optional<std::string> PushEvent::branch() const {
+  if (!ref.starts_with(branch_prefix)) return {};
+  return ref.substr(branch_prefix.size());
+}
+
+std::optional<std::string> PushEvent::tag() const {
+  if (!ref.starts_with(tag_prefix)) return {};
+  return ref.substr(tag_prefix.size());
+}
+
+boost::json::value to_json(const PushEvent& event) {
+  boost::json::object object{{"source", event.source},
+                             {"origin", std::string(render(event.origin))},
+                             {"delivery", event.delivery},
+                             {"ref", event.ref},
+                             {"commit", event.commit},
+                             {"before", event.before},
+                             {"forge", event.forge},
+                             {"author", event.author},
+                             {"message", event.message},
+                             {"reason", event.reason},
+                             {"images", json_array(event.images)},
+                             {"args", json_object(event.args)},
+                             {"no_cache", event.no_cache},
+                             {"received", render_time(event.received)}};
+  if (event.changed_paths) object["changed_paths"] = json_array(*event.changed_paths);
+  return object;
+}
+
+PushEvent push_event_from(const boost::json::value& given) {
+  const Fields fields(given, "event");
+  PushEvent event;
+  event.source = fields.text("source");
+  event.origin = parse_origin(fields.text("origin"));
+  event.delivery = fields.text("delivery");
+  event.ref = fields.text_or("ref", "");
+  event.commit = fields.text_or("commit", "");
+  event.before = fields.text_or("before", "");
+  event.forge = fields.text_or("forge", "");
+  event.author = fields.text_or("author", "");
+  event.message = fields.text_or("message", "");
+  event.reason = fields.text_or("reason", "");
+  if (fields.find("changed_paths") != nullptr) event.changed_paths = fields.texts("changed_paths");
+  event.images = fields.texts("images");
+  event.args = fields.text_map("args");
+  event.no_cache = fields.flag_or("no_cache", false);
+  event.received = parse_time(fields.text("received"));
+  return event;
+}
+
+}  // namespace lighterman

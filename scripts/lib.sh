@@ -136,6 +136,11 @@ busybox_tree() {
 
 # compiler_tree FOLDER: the same with this machine's C compiler in it.
 compiler_tree() {
+  local part
+  for part in bin sbin lib lib64; do
+    mkdir -p "$1/usr/$part"
+    ln -s "usr/$part" "$1/$part"
+  done
   busybox_tree "$1"
   apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks \
     --no-replaces --no-enhances gcc libc6-dev | grep '^[a-z]' | sort -u |

@@ -41,7 +41,7 @@ class Plan : public testing::Test {
     return names;
   }
 
-  Run run_;
+  lighterman::Run run_;
   config::Source source_;
   std::map<std::string, config::Image> images_;
   std::optional<std::vector<std::string>> changed_;

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "config/config.hpp"
+#include "core/time.hpp"
+#include "store/store.hpp"
+
+namespace lighterman::api {
+
+struct Options {
+  std::string listen = "127.0.0.1:7070";  ///< "host:port", "[::1]:port"; port 0: any free one
+  std::string public_url;                 ///< for links; empty: http:// and where we listen
+  std::uint64_t body_limit = 25 << 20;    ///< bytes of a webhook's body; forges stop at 25 MiB
+  /// Requests served at a time. They mostly wait for the disk, and those that wait together share
+  /// one commit, so there are more of them than processors.
+  unsigned threads = 32;
+  /// Open connections; further ones get a 503. Idle ones cost a file descriptor and no thread.
+  std::size_t connections = 1024;
+  std::size_t followers = 128;  ///< of those, live logs; further ones get a 503
+  /// A request's header must be here within this time, and a body of ordinary size too.
+  std::chrono::milliseconds request_limit{std::chrono::seconds(10)};
+  std::chrono::milliseconds keep_alive{std::chrono::seconds(75)};  ///< silence before we hang up
+  std::chrono::milliseconds heartbeat{std::chrono::seconds(15)};   ///< of silent live logs
+  Clock clock = system_now;
+};
+
+/// Whether work sent here would be done; `why` is for the operator.
+struct Readiness {
+  bool ready = true;
+  std::string why;
+};
+
+/// The door: webhooks, the REST interface, live logs. It reads and writes the store and never runs
+/// a stage. Constructed, started and destroyed by one thread.
+class Server {
+ public:
+  /// The functions are called from any thread, also at the same time; the configuration they give
+  /// is shared by the daemon, which replaces it, and the requests that began under it.
+  Server(Options options, store::Store& store,
+         std::function<std::shared_ptr<const config::Config>()> config,
+         std::function<Readiness()> readiness);
+  ~Server();  ///< stops and joins
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Binds and serves on threads of its own. Throws Error(conflict) when the address is taken,
+  /// Error(invalid) when it is none, Error(denied) when we may not listen there.
+  void start();
+  std::string address() const;  ///< "host:port" as bound; empty before start()
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace lighterman::api

@@ -20,13 +20,6 @@ void set(CURL* easy, CURLoption option, Value value) {
   }
 }
 
-std::string_view host_of(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return url;
-  url.remove_prefix(scheme + 3);
-  return url.substr(0, url.find_first_of("/?#"));
-}
-
 }  // namespace
 
 Line open_line() {

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "net/http.hpp"
+#include "registry/client.hpp"
+
+namespace lighterman::registry {
+
+/// The error of a registry's answer, with its own words (distribution-spec, "Error Codes") and what
+/// to do. 429 and 5xx are unavailable, with Retry-After obeyed. `doing`: "pushing to acme/shop".
+[[noreturn]] void refuse(const Options& options, const net::Response& answer,
+                         const std::string& doing);
+
+/// What a request is for: the scope of a token (distribution's docs/spec/auth/scope.md).
+std::string pull_scope(const std::string& repository);
+std::string push_scope(const std::string& repository);
+
+/// Gets requests through a registry's door: scheme, trust, basic or token authentication
+/// (distribution's docs/spec/auth/token.md). Any thread.
+class Access {
+ public:
+  Access(const Options& options, net::Client& client);
+
+  /// "https://host" or "http://host"; found out at first use where both are allowed.
+  std::string base(const std::stop_token& stop);
+  /// An absolute URL for what a Location header said.
+  std::string resolve(const std::string& location, const std::stop_token& stop);
+  bool is_own(const std::string& url, const std::stop_token& stop);
+
+  /// Sends it, authenticating first when the registry is known to want that. On 401 it
+  /// authenticates and sends once more, unless the body cannot be sent twice: then the 401 is
+  /// returned, and the next call carries the new token.
+  net::Response perform(net::Request request, const std::string& scope,
+                        const std::stop_token& stop);
+  /// Fills in trust and credentials, for requests that others send.
+  void prepare(net::Request& request, const std::string& scope, const std::stop_token& stop);
+
+ private:
+  struct Token {
+    Secret value;
+    std::chrono::steady_clock::time_point renew;
+  };
+  enum class Kind { unknown, none, basic, bearer };
+  void add_credentials(net::Request& request, const std::string& scope,
+                       const std::stop_token& stop);
+  void learn(const net::Response& answer, const std::string& scope);
+  Token fetch_token(const std::string& realm, const std::string& service, const std::string& scope,
+                    const std::stop_token& stop);
+
+  const Options& options_;
+  net::Client& client_;
+  net::Trust trust_;
+  std::mutex mutex_;
+  std::string base_;
+  Kind kind_ = Kind::unknown;
+  std::string realm_, service_;
+  std::map<std::string, Token> tokens_;
+};
+
+}  // namespace lighterman::registry

@@ -1,0 +1,347 @@
+#include "registry/client.hpp"
+
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/guarded.hpp"
+#include "core/json.hpp"
+#include "core/text.hpp"
+#include "os/hash.hpp"
+#include "registry/access.hpp"
+#include "registry/credentials.hpp"
+#include "registry/throttle.hpp"
+#include "registry/upload.hpp"
+
+namespace lighterman::registry {
+namespace {
+
+constexpr std::uint64_t largest_manifest = 16 << 20;
+constexpr std::chrono::minutes remembered{1};
+constexpr std::size_t most_remembered = 10000;
+constexpr std::size_t most_tags = 100000;
+
+std::string accepted_manifests() {
+  return concat(media::oci_manifest, ", ", media::oci_index, ", ", media::docker_manifest, ", ",
+                media::docker_index);
+}
+
+std::string name_of(const Reference& reference) {
+  return reference.digest() ? reference.digest()->text() : reference.tag().value_or("latest");
+}
+
+/// The next page of `Link: </v2/...>; rel="next"` (RFC 8288).
+std::optional<std::string> next_page(const net::Response& answer) {
+  const auto link = answer.headers.find("Link");
+  if (!link || link->find("next") == std::string::npos) return {};
+  const std::size_t from = link->find('<'), to = link->find('>');
+  if (from == std::string::npos || to == std::string::npos || to < from) return {};
+  return link->substr(from + 1, to - from - 1);
+}
+
+using Key = std::pair<std::string, Digest>;
+
+}  // namespace
+
+struct Client::Inside {
+  struct Seen {
+    std::uint64_t size = 0;
+    std::chrono::steady_clock::time_point when;
+  };
+
+  Options options;
+  store::Store& store;
+  net::Client http;
+  Access access;
+  Throttle throttle;
+  Gate gate;
+  Guarded<std::map<Key, Seen>> seen;
+  std::mutex bringing_mutex;
+  std::condition_variable_any brought;
+  std::set<Key> bringing;
+
+  Inside(Options given, store::Store& place)
+      : options(std::move(given)),
+        store(place),
+        access(options, http),
+        throttle(options.push_limit),
+        gate(options.uploads) {}
+
+  template <class Work>
+  auto retried(const std::stop_token& stop, Work&& work) {
+    return net::retried(options.retry, stop, std::forward<Work>(work));
+  }
+  std::string url(const Reference& repository, std::string_view rest, const std::stop_token& stop) {
+    return concat(access.base(stop), "/v2/", repository.repository(), rest);
+  }
+  net::Response ask(const std::string& method, const std::string& url, const std::string& scope,
+                    net::Headers headers, const std::stop_token& stop) {
+    net::Request request;
+    request.method = method;
+    request.url = url;
+    request.headers = std::move(headers);
+    request.follow_redirects = method != "DELETE";
+    request.body_limit = largest_manifest;
+    return access.perform(std::move(request), scope, stop);
+  }
+  void remember(const Reference& repository, const Digest& blob, std::uint64_t size) {
+    seen.with([&](auto& known) {
+      if (known.size() >= most_remembered) known.clear();
+      known[{repository.name(), blob}] = {size, std::chrono::steady_clock::now()};
+    });
+    store.put_place(options.host, repository.repository(), blob);
+  }
+  bool mount(const BlobSource& blob, const Reference& repository, const std::string& from,
+             const std::stop_token& stop);
+  LayerOutcome bring(Client& client, const BlobSource& blob, const Reference& repository,
+                     const SendNews& news, const std::stop_token& stop);
+};
+
+Client::Client(Options options, store::Store& store)
+    : inside_(std::make_unique<Inside>(std::move(options), store)) {}
+Client::~Client() = default;
+const Options& Client::options() const noexcept { return inside_->options; }
+std::optional<std::pair<std::string, Secret>> Client::login() const {
+  return find_credentials(inside_->options);
+}
+
+void Client::ping(const std::stop_token& stop) {
+  inside_->retried(stop, [&] {
+    const net::Response answer =
+        inside_->ask("GET", concat(inside_->access.base(stop), "/v2/"), "", {}, stop);
+    if (answer.status != 200) refuse(inside_->options, answer, "asking for its API version");
+  });
+}
+
+std::optional<std::uint64_t> Client::find_blob(const Reference& repository, const Digest& blob,
+                                               const std::stop_token& stop) {
+  const auto fresh = inside_->seen.with([&](auto& known) -> std::optional<std::uint64_t> {
+    const auto found = known.find({repository.name(), blob});
+    if (found == known.end() || std::chrono::steady_clock::now() - found->second.when > remembered)
+      return {};
+    return found->second.size;
+  });
+  if (fresh) return fresh;
+  return inside_->retried(stop, [&]() -> std::optional<std::uint64_t> {
+    const net::Response answer =
+        inside_->ask("HEAD", inside_->url(repository, concat("/blobs/", blob.text()), stop),
+                     pull_scope(repository.repository()), {}, stop);
+    if (answer.status == 404) return {};
+    // Some registries deny to look into what does not exist yet; the push will tell.
+    if (answer.status == 403) return {};
+    if (answer.status != 200)
+      refuse(inside_->options, answer,
+             concat("looking for blob ", blob.brief(), " in ", repository.repository()));
+    const std::string length = answer.headers.find("Content-Length").value_or("");
+    std::uint64_t size = 0;
+    std::from_chars(length.data(), length.data() + length.size(), size);
+    inside_->remember(repository, blob, size);
+    return size;
+  });
+}
+
+Pull Client::open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
+                       const std::stop_token& stop) {
+  return inside_->retried(stop, [&]() -> Pull {
+    for (int attempt = 0;; ++attempt) {
+      net::Request request;
+      request.url = inside_->url(repository, concat("/blobs/", blob.text()), stop);
+      request.follow_redirects = true;
+      if (offset > 0) request.headers.add("Range", concat("bytes=", offset, '-'));
+      inside_->access.prepare(request, pull_scope(repository.repository()), stop);
+      // Shared by the copies of the returned function, which std::function requires.
+      auto download = std::make_shared<net::Download>(inside_->http, request, stop);
+      const net::Response& head = download->head();
+      if (head.status == 401 && attempt == 0) {
+        // Learns the challenge by asking for the same without the bytes.
+        inside_->ask("HEAD", request.url, pull_scope(repository.repository()), {}, stop);
+        continue;
+      }
+      if (head.status != 200 && head.status != 206) {
+        refuse(inside_->options, head,
+               concat("reading blob ", blob.brief(), " of ", repository.repository()));
+      }
+      if (offset > 0 && head.status == 200) {
+        // It does not know ranges: what was asked to be left out is read and dropped.
+        std::string dropped(64 << 10, '\0');
+        for (std::uint64_t left = offset; left > 0;) {
+          const std::size_t got =
+              download->read(dropped.data(), std::min<std::uint64_t>(left, dropped.size()));
+          if (got == 0)
+            throw Error(ErrorKind::unavailable, concat("blob ", blob.brief(), " ends early"));
+          left -= got;
+        }
+      }
+      return [download](char* into, std::size_t room) { return download->read(into, room); };
+    }
+  });
+}
+
+std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
+                                                    const std::stop_token& stop) {
+  return inside_->retried(stop, [&]() -> std::optional<StoredManifest> {
+    const net::Response answer = inside_->ask(
+        "GET", inside_->url(reference, concat("/manifests/", name_of(reference)), stop),
+        pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
+    if (answer.status == 404) return {};
+    if (answer.status != 200)
+      refuse(inside_->options, answer, concat("reading ", reference.text()));
+    StoredManifest manifest{answer.headers.find("Content-Type").value_or(""), answer.body,
+                            os::sha256(answer.body)};
+    if (reference.digest() && *reference.digest() != manifest.digest) {
+      throw Error(ErrorKind::invalid,
+                  concat("registry ", inside_->options.host, ": the manifest of ", reference.text(),
+                         " has other bytes than its digest says"));
+    }
+    return manifest;
+  });
+}
+
+std::optional<Digest> Client::find_tag(const Reference& reference, const std::stop_token& stop) {
+  const auto found = inside_->retried(stop, [&]() -> std::optional<std::string> {
+    const net::Response answer = inside_->ask(
+        "HEAD", inside_->url(reference, concat("/manifests/", name_of(reference)), stop),
+        pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
+    if (answer.status == 404) return {};
+    if (answer.status != 200)
+      refuse(inside_->options, answer, concat("looking for ", reference.text()));
+    return answer.headers.find("Docker-Content-Digest").value_or("");
+  });
+  if (!found) return {};
+  if (!found->empty()) return Digest::parse(*found);
+  // The header is optional (distribution-spec, "Pulling manifests"): then the bytes tell.
+  const auto manifest = find_manifest(reference, stop);
+  return manifest ? std::optional(manifest->digest) : std::nullopt;
+}
+
+std::vector<std::string> Client::tags(const Reference& repository, const std::stop_token& stop) {
+  std::vector<std::string> tags;
+  std::optional<std::string> page = inside_->url(repository, "/tags/list?n=1000", stop);
+  while (page && tags.size() < most_tags) {
+    const net::Response answer = inside_->retried(stop, [&] {
+      net::Response reply =
+          inside_->ask("GET", *page, pull_scope(repository.repository()), {}, stop);
+      if (reply.status != 200 && reply.status != 404) {
+        refuse(inside_->options, reply, concat("listing the tags of ", repository.repository()));
+      }
+      return reply;
+    });
+    if (answer.status == 404) return tags;
+    const boost::json::value value = parse_json(answer.body, "the list of tags");
+    for (std::string& tag : Fields(value, "the list of tags").texts("tags"))
+      tags.push_back(std::move(tag));
+    page = next_page(answer);
+    if (page) page = inside_->access.resolve(*page, stop);
+  }
+  return tags;
+}
+
+bool Client::Inside::mount(const BlobSource& blob, const Reference& repository,
+                           const std::string& from, const std::stop_token& stop) {
+  const std::string scope = concat(push_scope(repository.repository()), ' ', pull_scope(from));
+  const net::Response answer =
+      ask("POST",
+          url(repository,
+              concat("/blobs/uploads/?mount=", render_url_part(blob.descriptor.digest.text()),
+                     "&from=", render_url_part(from)),
+              stop),
+          scope, {}, stop);
+  if (answer.status == 201) return true;
+  if (answer.status == 202) {
+    // It did not mount but began an upload, which nobody will go on with.
+    if (const auto location = answer.headers.find("Location")) {
+      ask("DELETE", access.resolve(*location, stop), push_scope(repository.repository()), {}, stop);
+    }
+  }
+  store.forget_place(options.host, from, blob.descriptor.digest);
+  return false;
+}
+
+LayerOutcome Client::Inside::bring(Client& client, const BlobSource& blob,
+                                   const Reference& repository, const SendNews& news,
+                                   const std::stop_token& stop) {
+  const Digest& digest = blob.descriptor.digest;
+  LayerOutcome outcome{blob.descriptor, LayerFate::present, "the registry has it", 0, ""};
+  if (client.find_blob(repository, digest, stop)) return outcome;
+  constexpr std::size_t most_mounts = 3;
+  std::size_t tried = 0;
+  for (const std::string& from : store.places(options.host, digest)) {
+    if (from == repository.repository() || tried++ == most_mounts) continue;
+    if (!retried(stop, [&] { return mount(blob, repository, from, stop); })) continue;
+    remember(repository, digest, blob.descriptor.size);
+    outcome.fate = LayerFate::mounted;
+    outcome.reason = concat("mounted from ", from);
+    return outcome;
+  }
+  const Gate::Pass pass(gate, stop);
+  BlobUpload upload(options, access, store, throttle, blob, repository, news);
+  outcome.sent_bytes = retried(stop, [&] { return upload.perform(stop); });
+  outcome.fate = LayerFate::sent;
+  outcome.reason = "new";
+  remember(repository, digest, blob.descriptor.size);
+  return outcome;
+}
+
+LayerOutcome Client::bring(const BlobSource& blob, const Reference& repository,
+                           const SendNews& news, const std::stop_token& stop) {
+  const Key key{repository.name(), blob.descriptor.digest};
+  {
+    // The same blob to the same place twice at a time: the second one finds it present.
+    std::unique_lock lock(inside_->bringing_mutex);
+    if (!inside_->brought.wait(lock, stop, [&] { return !inside_->bringing.contains(key); })) {
+      throw Error(ErrorKind::cancelled, "stopped while another upload of the same blob went on");
+    }
+    inside_->bringing.insert(key);
+  }
+  struct Leave {
+    Inside& inside;
+    const Key& key;
+    ~Leave() {
+      {
+        const std::lock_guard lock(inside.bringing_mutex);
+        inside.bringing.erase(key);
+      }
+      inside.brought.notify_all();
+    }
+  } const leave{*inside_, key};
+  return inside_->bring(*this, blob, repository, news, stop);
+}
+
+Digest Client::put_manifest(const Reference& reference, const std::string& media_type,
+                            const std::string& bytes, const std::stop_token& stop) {
+  const Digest digest = os::sha256(bytes);
+  inside_->retried(stop, [&] {
+    net::Request request;
+    request.method = "PUT";
+    request.url = inside_->url(reference, concat("/manifests/", name_of(reference)), stop);
+    request.headers.add("Content-Type", media_type);
+    request.body = bytes;
+    const net::Response answer =
+        inside_->access.perform(std::move(request), push_scope(reference.repository()), stop);
+    if (answer.status != 201 && answer.status != 200 && answer.status != 202) {
+      refuse(inside_->options, answer, concat("writing ", reference.text()));
+    }
+    const std::string confirmed =
+        answer.headers.find("Docker-Content-Digest").value_or(digest.text());
+    if (confirmed != digest.text()) {
+      throw Error(ErrorKind::internal,
+                  concat("registry ", inside_->options.host, ": it stored ", reference.text(),
+                         " as ", shortened(confirmed, 80), ", not as ", digest));
+    }
+  });
+  return digest;
+}
+
+void Client::delete_manifest(const Reference& by_digest, const std::stop_token& stop) {
+  inside_->retried(stop, [&] {
+    const net::Response answer = inside_->ask(
+        "DELETE", inside_->url(by_digest, concat("/manifests/", name_of(by_digest)), stop),
+        concat("repository:", by_digest.repository(), ":delete"), {}, stop);
+    if (answer.status != 202 && answer.status != 200 && answer.status != 404) {
+      refuse(inside_->options, answer, concat("deleting ", by_digest.text()));
+    }
+  });
+}
+
+}  // namespace lighterman::registry

@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,7 +131,7 @@ class Running {
                   concat("running ", path.native(), ": ", failure.message()));
     out_.write.close();
     err_.write.close();
-    ended_ = Descriptor(::pidfd_open(child_.id(), 0));
+    ended_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, child_.id(), 0)));
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;

@@ -14,17 +14,18 @@ namespace lighterman::os {
 
 /// A program to run, without a shell (Boost.Process).
 struct Program {
-  std::string name;                       ///< looked up in PATH when it holds no '/'
-  std::vector<std::string> arguments;
-  std::map<std::string, std::string> environment;  ///< all of it: nothing is inherited but PATH and HOME
-  std::filesystem::path folder;           ///< empty: ours
-  std::string input;                      ///< for its standard input
+  std::string name;  ///< looked up in PATH when it holds no '/'
+  std::vector<std::string> arguments = {};
+  std::map<std::string, std::string> environment =
+      {};                             ///< all of it: nothing is inherited but PATH and HOME
+  std::filesystem::path folder = {};  ///< empty: ours
+  std::string input = {};             ///< for its standard input
   std::chrono::milliseconds timeout{std::chrono::seconds(60)};
-  std::uint64_t output_limit = 1 << 20;   ///< bytes of each stream that are kept; more: killed
+  std::uint64_t output_limit = 1 << 20;  ///< bytes of each stream that are kept; more: killed
 };
 
 struct Outcome {
-  int exit_code = 0;                      ///< 128 + signal when it was killed
+  int exit_code = 0;  ///< 128 + signal when it was killed
   std::string output, errors;
 };
 

@@ -11,13 +11,13 @@ namespace lighterman::os {
 
 struct TarEntry {
   enum class Type { file, folder, symlink, hardlink, other };
-  std::string path;            ///< UTF-8 or raw bytes, relative, '/' between parts
+  std::string path = {};  ///< UTF-8 or raw bytes, relative, '/' between parts
   Type type = Type::file;
-  unsigned mode = 0644;        ///< permission bits
-  std::uint64_t size = 0;      ///< files only
-  std::int64_t seconds = 0;    ///< time of change, since 1970
+  unsigned mode = 0644;      ///< permission bits
+  std::uint64_t size = 0;    ///< files only
+  std::int64_t seconds = 0;  ///< time of change, since 1970
   std::int64_t nanoseconds = 0;
-  std::string link;            ///< symlink and hardlink target
+  std::string link = {};  ///< symlink and hardlink target
 };
 
 /// Writes a pax tar stream (POSIX.1-2001) with owner 0:0; the same calls give the same bytes.
@@ -46,8 +46,8 @@ class TarReader {
   TarReader(const TarReader&) = delete;
   TarReader& operator=(const TarReader&) = delete;
 
-  bool next(TarEntry& entry);                       ///< false: the end; Error(invalid) if broken
-  std::size_t read(char* into, std::size_t room);   ///< of the current entry's content; 0: its end
+  bool next(TarEntry& entry);                      ///< false: the end; Error(invalid) if broken
+  std::size_t read(char* into, std::size_t room);  ///< of the current entry's content; 0: its end
 
  private:
   struct Inside;

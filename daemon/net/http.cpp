@@ -1,52 +1,94 @@
 #include "net/http.hpp"
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
+#include <array>
 
 #include "core/error.hpp"
-#include "core/guarded.hpp"
-#include "net/transfer.hpp"
+#include "core/text.hpp"
+#include "net/exchange.hpp"
 
 namespace lighterman::net {
+namespace {
 
-std::optional<std::string> Headers::find(std::string_view name) const {
-  const std::string wanted = lower(name);
-  for (const auto& [known, value] : fields_) {
-    if (lower(known) == wanted) return value;
-  }
-  return {};
+constexpr int most_redirects = 10;
+constexpr std::size_t most_refusal = 64 << 10;
+
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-std::vector<std::string> Headers::all(std::string_view name) const {
-  const std::string wanted = lower(name);
-  std::vector<std::string> values;
-  for (const auto& [known, value] : fields_) {
-    if (lower(known) == wanted) values.push_back(value);
+/// Ends an exchange whose answer is longer than anyone will read.
+struct Enough {};
+
+/// Where to go on, or empty when the answer is the last one. Changes the request accordingly.
+std::optional<Url> next_hop(Request& request, const Url& url, const Response& answer) {
+  const auto location = answer.headers.find("Location");
+  if (!request.follow_redirects || !is_redirect(answer.status) || !location) return std::nullopt;
+  const bool as_get = answer.status == 303 || (answer.status < 303 && request.method == "POST");
+  // A stream cannot be sent twice; the caller sees where it should have gone.
+  if (!as_get && std::holds_alternative<Upload>(request.body)) return std::nullopt;
+  const Url next = url.resolve(*location);
+  if (url.scheme == "https" && next.scheme == "http") {
+    throw Error(
+        ErrorKind::denied,
+        concat(named(request, url), ": refused to follow a redirect from https to plain http at ",
+               next.authority()));
   }
-  return values;
+  if (as_get && request.method != "HEAD") {
+    request.method = "GET";
+    request.body = std::monostate();
+  }
+  if (next.origin() != url.origin()) {
+    request.basic.reset();
+    request.bearer = Secret();
+    request.unix_socket.clear();
+    request.trust.client_certificate_file.clear();
+    request.trust.client_key_file.clear();
+    Headers kept;
+    for (const auto& [name, value] : request.headers.fields()) {
+      const std::string key = lower(name);
+      if (key != "authorization" && key != "cookie" && key != "host") kept.add(name, value);
+    }
+    request.headers = kept;
+  }
+  return next;
 }
+
+}  // namespace
 
 struct Client::Inside {
-  static constexpr std::size_t most_kept = 16;
-  Guarded<std::vector<Line>> idle;
+  Lines lines;
 
-  Response perform(const Request& request, const Push* sink,
-                   const std::function<void(const Response&)>* head, const std::stop_token& stop) {
-    Line line = idle.with([](std::vector<Line>& lines) {
-      if (lines.empty()) return Line{};
-      Line last = std::move(lines.back());
-      lines.pop_back();
-      return last;
-    });
-    if (!line.multi) line = open_line();
-    Response response = Transfer(line, request, sink, head).perform(stop);
-    // After a failure the line is dropped: its connection's state is not known.
-    idle.with([&](std::vector<Line>& lines) {
-      if (lines.size() < most_kept) lines.push_back(std::move(line));
-    });
-    return response;
+  Response exchange(const Request& request, const Url& url, Receiver receiver,
+                    const std::stop_token& stop) {
+    const bool with_body = request.body.index() != 0;
+    auto line = lines.take(line_key(request, url, with_body));
+    // The connection of a failed exchange is not kept: the line ends with it.
+    Response answer =
+        Exchange(*line, lines.share(), request, url, std::move(receiver)).perform(stop);
+    lines.give_back(std::move(line));
+    return answer;
+  }
+
+  /// Follows redirects; `receive` decides for each answer that is not one of them.
+  template <class Receive>
+  Response follow(Request request, Receive&& receive, const std::stop_token& stop) {
+    Url url = Url::parse(request.url);
+    for (int hop = 0;; ++hop) {
+      const auto swallow = [&](const Response& head) {
+        return request.follow_redirects && is_redirect(head.status) &&
+               head.headers.find("Location").has_value();
+      };
+      Response answer = receive(request, url, swallow, [&](Receiver receiver) {
+        return exchange(request, url, std::move(receiver), stop);
+      });
+      std::optional<Url> next = next_hop(request, url, answer);
+      if (!next) return answer;
+      if (hop == most_redirects) {
+        throw Error(ErrorKind::invalid,
+                    concat(named(request, url), ": more than ", most_redirects, " redirects"));
+      }
+      url = std::move(*next);
+    }
   }
 };
 
@@ -54,104 +96,56 @@ Client::Client() : inside_(std::make_unique<Inside>()) {}
 Client::~Client() = default;
 
 Response Client::perform(const Request& request, const std::stop_token& stop) {
-  return inside_->perform(request, nullptr, nullptr, stop);
+  const auto receive = [](const Request& asked, const Url& url, const auto&, const auto& exchange) {
+    std::string body;
+    Response answer = exchange([&](const Response&) -> Push {
+      body.clear();
+      return [&](std::string_view bytes) {
+        if (body.size() + bytes.size() > asked.body_limit) {
+          throw Error(ErrorKind::invalid, concat(named(asked, url), ": the answer is longer than ",
+                                                 render_size(asked.body_limit)));
+        }
+        body.append(bytes);
+      };
+    });
+    answer.body = std::move(body);
+    return answer;
+  };
+  return inside_->follow(request, receive, stop);
 }
 
 Response Client::stream(const Request& request, const Push& sink,
                         const std::function<void(const Response&)>& head,
                         const std::stop_token& stop) {
-  return inside_->perform(request, &sink, &head, stop);
-}
-
-struct Download::Inside {
-  static constexpr std::size_t most_waiting = 1 << 20;
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::deque<std::string> waiting;
-  std::size_t waiting_bytes = 0, front_read = 0;
-  bool has_head = false, ended = false;
-  Response head;
-  std::exception_ptr thrown;
-  std::stop_source stop;
-  std::jthread worker;
-
-  void take(std::string_view bytes) {
-    std::unique_lock lock(mutex);
-    const bool go =
-        changed.wait(lock, stop.get_token(), [&] { return waiting_bytes < most_waiting; });
-    if (!go) throw Error(ErrorKind::cancelled, "download stopped");
-    waiting.emplace_back(bytes);
-    waiting_bytes += bytes.size();
-    changed.notify_all();
-  }
-  void tell_head(const Response& response) {
-    const std::lock_guard lock(mutex);
-    if (has_head) return;
-    head = response;
-    has_head = true;
-    changed.notify_all();
-  }
-  void run(Client& client, const Request& request) {
+  const auto receive = [&](const Request&, const Url& url, const auto& swallow,
+                           const auto& exchange) {
+    std::string refusal;
+    Response seen;
     try {
-      const Response response = client.stream(
-          request, [this](std::string_view bytes) { take(bytes); },
-          [this](const Response& seen) { tell_head(seen); }, stop.get_token());
-      const std::lock_guard lock(mutex);
-      head = response;
-    } catch (...) {
-      // The reader throws it on, on its own thread.
-      const std::lock_guard lock(mutex);
-      thrown = std::current_exception();
+      Response answer = exchange([&](const Response& given) -> Push {
+        seen.status = given.status;
+        seen.headers = given.headers;
+        seen.url = url.text();
+        if (given.status >= 200 && given.status < 300) {
+          if (head) head(seen);
+          return sink;
+        }
+        const bool dropped = swallow(given);
+        return [&refusal, dropped](std::string_view bytes) {
+          if (dropped) return;
+          refusal.append(bytes.substr(0, most_refusal - refusal.size()));
+          if (refusal.size() == most_refusal) throw Enough();
+        };
+      });
+      answer.body = std::move(refusal);
+      return answer;
+    } catch (const Enough&) {
+      // A refusal needs no more words than this; the connection is given up for it.
+      seen.body = std::move(refusal);
+      return seen;
     }
-    const std::lock_guard lock(mutex);
-    has_head = ended = true;
-    changed.notify_all();
-  }
-};
-
-Download::Download(Client& client, Request request, const std::stop_token& stop)
-    : inside_(std::make_unique<Inside>()) {
-  Inside& inside = *inside_;
-  inside.worker = std::jthread([&inside, &client, request = std::move(request), stop] {
-    const std::stop_callback pass_on(stop, [&] { inside.stop.request_stop(); });
-    inside.run(client, request);
-  });
-  std::unique_lock lock(inside.mutex);
-  // For another status than 2xx its (short) body is waited for.
-  inside.changed.wait(lock, [&] {
-    return inside.ended ||
-           (inside.has_head && inside.head.status >= 200 && inside.head.status < 300);
-  });
-  if (inside.thrown && inside.waiting.empty() && inside.head.status == 0)
-    std::rethrow_exception(inside.thrown);
-}
-
-Download::~Download() {
-  inside_->stop.request_stop();
-  inside_->changed.notify_all();
-}
-
-const Response& Download::head() const noexcept { return inside_->head; }
-
-std::size_t Download::read(char* into, std::size_t room) {
-  Inside& inside = *inside_;
-  std::unique_lock lock(inside.mutex);
-  inside.changed.wait(lock, [&] { return inside.ended || !inside.waiting.empty(); });
-  if (inside.waiting.empty()) {
-    if (inside.thrown) std::rethrow_exception(inside.thrown);
-    return 0;
-  }
-  const std::string& front = inside.waiting.front();
-  const std::size_t part = std::min(room, front.size() - inside.front_read);
-  std::copy_n(front.data() + inside.front_read, part, into);
-  inside.front_read += part;
-  if (inside.front_read == front.size()) {
-    inside.waiting_bytes -= front.size();
-    inside.waiting.pop_front();
-    inside.front_read = 0;
-    inside.changed.notify_all();
-  }
-  return part;
+  };
+  return inside_->follow(request, receive, stop);
 }
 
 }  // namespace lighterman::net

@@ -2,244 +2,313 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
-#include <chrono>
+#include <cassert>
+#include <cerrno>
+#include <system_error>
 #include <thread>
 
 #include "core/error.hpp"
-#include "net/transfer.hpp"
+#include "core/text.hpp"
+#include "net/answer.hpp"
+#include "net/curl_line.hpp"
 
 namespace lighterman::net {
 namespace {
 
-constexpr std::size_t most_header_bytes = 64 << 10;
-constexpr int look_milliseconds = 200;
+using std::chrono::steady_clock;
 
 class Descriptor {
  public:
-  explicit Descriptor(int value = -1) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(other.release()) {}
+  explicit Descriptor(int number = -1) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
-    reset();
-    value_ = other.release();
+    std::swap(number_, other.number_);
     return *this;
   }
-  ~Descriptor() { reset(); }
-  int get() const noexcept { return value_; }
-  int release() noexcept { return std::exchange(value_, -1); }
-  void reset() noexcept {
-    if (value_ >= 0) close(value_);
-    value_ = -1;
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
   }
+  int get() const noexcept { return number_; }
+  int release() noexcept { return std::exchange(number_, -1); }
 
  private:
-  int value_;
+  int number_;
 };
 
-/// The target of the request line: what stands behind the host.
-std::string_view target_of(std::string_view url) {
-  const std::size_t path = url.find('/', url.find("://") + 3);
-  return path == std::string_view::npos ? "/" : url.substr(path);
+[[noreturn]] void broken(const char* what) {
+  throw Error(ErrorKind::internal, concat(what, ": ", std::generic_category().message(errno)));
 }
 
-std::string_view host_of(std::string_view url) {
-  url.remove_prefix(url.find("://") + 3);
-  return url.substr(0, url.find_first_of("/?#"));
-}
+/// Bytes on their way in one direction.
+struct Flow {
+  std::array<char, 64 << 10> room;
+  std::size_t begin = 0, end = 0;
+  bool over = false;  ///< nothing more comes in
 
-std::string rendered(const Request& request) {
-  std::string text = concat(request.method, ' ', target_of(request.url),
-                            " HTTP/1.1\r\nHost: ", host_of(request.url), "\r\n");
-  for (const auto& [name, value] : request.headers.fields())
-    text += concat(name, ": ", value, "\r\n");
-  return text + "\r\n";
-}
-
-/// Waits until the socket can be read (or written); Error(cancelled) on stop, false on timeout.
-bool await(int descriptor, short events, std::chrono::steady_clock::time_point until,
-           const std::stop_token& stop) {
-  while (std::chrono::steady_clock::now() < until) {
-    if (stop.stop_requested()) throw Error(ErrorKind::cancelled, "stopped");
-    pollfd waiting{descriptor, events, 0};
-    if (poll(&waiting, 1, look_milliseconds) > 0) return true;
-  }
-  return false;
-}
-
-struct Answer {
-  Response response;
-  std::string rest;  ///< bytes of the new protocol that came with the header
+  bool empty() const noexcept { return begin == end; }
+  bool wants() const noexcept { return empty() && !over; }
 };
-
-Answer parse(const std::string& bytes, std::size_t end) {
-  Answer answer;
-  bool first = true;
-  for (const std::string& line : split(std::string_view(bytes).substr(0, end), '\n')) {
-    const std::string_view text = trim(line);
-    if (first) {
-      const std::size_t space = text.find(' ');
-      if (space != std::string_view::npos) {
-        std::from_chars(text.data() + space + 1, text.data() + text.size(), answer.response.status);
-      }
-      first = false;
-    } else if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
-      answer.response.headers.add(std::string(text.substr(0, colon)),
-                                  std::string(trim(text.substr(colon + 1))));
-    }
-  }
-  answer.rest = bytes.substr(end + 4);
-  return answer;
-}
 
 }  // namespace
 
 struct Upgraded::Inside {
-  Easy easy;
-  int socket = -1;  ///< libcurl's
-  Descriptor near, far;
+  Line line;
+  Request request;
+  Url url;
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  char detail[CURL_ERROR_SIZE] = {};
+  Descriptor ours, theirs, ending;
+  Flow in, out;  ///< from and to the server
   std::jthread pump;
 
-  void send_all(std::string_view bytes, const Request& request,
-                std::chrono::steady_clock::time_point until, const std::stop_token& stop) {
-    while (!bytes.empty()) {
-      std::size_t sent = 0;
-      const CURLcode code = curl_easy_send(easy.get(), bytes.data(), bytes.size(), &sent);
-      if (code == CURLE_AGAIN) {
-        if (!await(socket, POLLOUT, until, stop))
-          throw failure_of(request, CURLE_OPERATION_TIMEDOUT, "");
-        continue;
-      }
-      if (code != CURLE_OK) throw failure_of(request, code, "");
-      bytes.remove_prefix(sent);
-    }
-  }
+  void connect(const std::stop_token& stop);
+  void send_head(const std::stop_token& stop);
+  void receive_head(const std::stop_token& stop);
+  [[noreturn]] void refuse(Answer& answer, std::string body, const std::stop_token& stop);
+  void wait(short events, steady_clock::time_point deadline, const std::stop_token& stop) const;
+  void carry() noexcept;
+  bool carry_in();
+  bool carry_out();
 
-  Answer receive(const Request& request, std::chrono::steady_clock::time_point until,
-                 const std::stop_token& stop) {
-    std::string bytes;
-    std::array<char, 8192> part{};
-    while (bytes.size() < most_header_bytes) {
-      std::size_t got = 0;
-      const CURLcode code = curl_easy_recv(easy.get(), part.data(), part.size(), &got);
-      if (code == CURLE_AGAIN) {
-        if (!await(socket, POLLIN, until, stop))
-          throw failure_of(request, CURLE_OPERATION_TIMEDOUT, "");
-        continue;
-      }
-      if (code != CURLE_OK || got == 0) {
-        throw failure_of(request, code == CURLE_OK ? CURLE_GOT_NOTHING : code, "");
-      }
-      bytes.append(part.data(), got);
-      const std::size_t end = bytes.find("\r\n\r\n");
-      if (end != std::string::npos) return parse(bytes, end);
+  ~Inside() {
+    const NoSigpipe quiet;
+    if (pump.joinable()) {
+      const std::uint64_t one = 1;
+      static_cast<void>(!write(ending.get(), &one, sizeof one));
+      pump.join();
     }
-    throw Error(ErrorKind::invalid, concat(shown(request), ": the answer's header is too long"));
-  }
-
-  /// Carries bytes both ways until either side ends. Nothing is lost on the way: what one side gave
-  /// is offered to the other before more is taken.
-  void carry(std::string from_engine, const std::stop_token& stop) noexcept {
-    std::string to_engine;
-    std::array<char, 64 << 10> part{};
-    bool open = true;
-    while (open && !stop.stop_requested()) {
-      bool moved = false;
-      if (from_engine.empty()) {
-        std::size_t got = 0;
-        const CURLcode code = curl_easy_recv(easy.get(), part.data(), part.size(), &got);
-        if (code == CURLE_OK && got > 0) from_engine.assign(part.data(), got);
-        if ((code == CURLE_OK && got == 0) || (code != CURLE_OK && code != CURLE_AGAIN))
-          open = false;
-      }
-      if (!from_engine.empty()) {
-        const ssize_t wrote =
-            send(near.get(), from_engine.data(), from_engine.size(), MSG_NOSIGNAL);
-        if (wrote > 0) {
-          from_engine.erase(0, static_cast<std::size_t>(wrote));
-          moved = true;
-        } else if (errno != EAGAIN && errno != EINTR) {
-          open = false;
-        }
-      }
-      if (to_engine.empty()) {
-        const ssize_t got = recv(near.get(), part.data(), part.size(), 0);
-        if (got > 0) to_engine.assign(part.data(), static_cast<std::size_t>(got));
-        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) open = false;
-      }
-      if (!to_engine.empty()) {
-        std::size_t sent = 0;
-        const CURLcode code = curl_easy_send(easy.get(), to_engine.data(), to_engine.size(), &sent);
-        if (code == CURLE_OK) {
-          to_engine.erase(0, sent);
-          moved = true;
-        } else if (code != CURLE_AGAIN) {
-          open = false;
-        }
-      }
-      if (moved || !open) continue;
-      std::array<pollfd, 2> waiting{{{socket, 0, 0}, {near.get(), 0, 0}}};
-      waiting[0].events = static_cast<short>((from_engine.empty() ? POLLIN : 0) |
-                                             (to_engine.empty() ? 0 : POLLOUT));
-      waiting[1].events = static_cast<short>((to_engine.empty() ? POLLIN : 0) |
-                                             (from_engine.empty() ? 0 : POLLOUT));
-      poll(waiting.data(), waiting.size(), look_milliseconds);
-    }
-    shutdown(near.get(), SHUT_RDWR);
+    if (line.easy) curl_multi_remove_handle(line.multi.get(), line.easy.get());
   }
 };
 
-Upgraded Upgraded::open(const Request& request, const std::stop_token& stop) {
-  const auto until = std::chrono::steady_clock::now() + request.connect_timeout;
-  auto inside = std::make_unique<Inside>();
-  Line line = open_line();
-  inside->easy = std::move(line.easy);
-  CURL* const easy = inside->easy.get();
-  set_connection(easy, request);
+void Upgraded::Inside::connect(const std::stop_token& stop) {
+  CURL* easy = line.easy.get();
+  CURLM* multi = line.multi.get();
+  set_connection(line, request, url);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
   curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-  // The new protocol is no HTTP/2 stream: only 1.1 can be left.
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  if (const CURLcode code = curl_easy_perform(easy); code != CURLE_OK)
-    throw failure_of(request, code, "");
-  curl_socket_t socket = CURL_SOCKET_BAD;
-  if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK ||
-      socket == CURL_SOCKET_BAD) {
-    throw Error(ErrorKind::unavailable, concat(shown(request), ": the connection was lost"));
+  // Whoever is upgraded must not have agreed on HTTP/2 in the handshake.
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl_multi_add_handle(multi, easy);
+  const std::stop_callback wake(stop, [multi] { curl_multi_wakeup(multi); });
+  for (;;) {
+    if (stop.stop_requested()) {
+      throw Error(ErrorKind::cancelled, concat(named(request, url), ": stopped"));
+    }
+    int running = 0;
+    curl_multi_perform(multi, &running);
+    int left = 0;
+    if (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
+      long os_error = 0;
+      curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+      if (message->data.result != CURLE_OK) {
+        throw failure(message->data.result, detail, os_error, request, url);
+      }
+      break;
+    }
+    curl_multi_poll(multi, nullptr, 0, 200, nullptr);
   }
-  inside->socket = socket;
-  inside->send_all(rendered(request), request, until, stop);
-  Answer answer = inside->receive(request, until, stop);
-  if (answer.response.status != 101) {
-    const ErrorKind kind =
-        answer.response.status >= 500 ? ErrorKind::unavailable : ErrorKind::invalid;
-    throw Error(
-        kind, concat(shown(request), ": the server stays with HTTP: ", answer.response.status, ' ',
-                     shortened(valid_utf8(trim(answer.rest)), 300)));
+  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
+  if (socket == CURL_SOCKET_BAD) {
+    throw Error(ErrorKind::unavailable, concat(named(request, url), ": the connection was cut"));
   }
-  std::array<int, 2> pair{};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
-    throw Error(ErrorKind::internal, "no more sockets can be opened");
+}
+
+void Upgraded::Inside::wait(short events, steady_clock::time_point deadline,
+                            const std::stop_token& stop) const {
+  pollfd waiting{socket, events, 0};
+  while (poll(&waiting, 1, 50) <= 0) {
+    if (stop.stop_requested()) {
+      throw Error(ErrorKind::cancelled, concat(named(request, url), ": stopped"));
+    }
+    if (request.silence_timeout.count() > 0 && steady_clock::now() > deadline) {
+      throw Error(ErrorKind::unavailable, concat(named(request, url), ": nothing moved for ",
+                                                 request.silence_timeout.count(), " ms"));
+    }
   }
-  inside->near = Descriptor(pair[0]);
-  inside->far = Descriptor(pair[1]);
-  inside->pump = std::jthread([self = inside.get(), rest = std::move(answer.rest)](
-                                  const std::stop_token& end) { self->carry(rest, end); });
-  return Upgraded(std::move(inside));
+}
+
+void Upgraded::Inside::send_head(const std::stop_token& stop) {
+  std::string text = concat(request.method, ' ', url.target(), " HTTP/1.1\r\n");
+  if (!request.headers.find("Host")) text += concat("Host: ", url.authority(), "\r\n");
+  for (std::string line_text : header_lines(request)) {
+    if (line_text.ends_with(';') && line_text.find(':') == std::string::npos) {
+      line_text.back() = ':';
+    }
+    text += line_text + "\r\n";
+  }
+  const auto* body = std::get_if<std::string>(&request.body);
+  assert(!std::holds_alternative<Upload>(request.body));
+  if (!request.headers.find("Content-Length")) {
+    text += concat("Content-Length: ", body != nullptr ? body->size() : 0, "\r\n");
+  }
+  text += "\r\n";
+  if (body != nullptr) text += *body;
+  const auto deadline = steady_clock::now() + request.silence_timeout;
+  std::string_view left = text;
+  while (!left.empty()) {
+    std::size_t sent = 0;
+    const CURLcode code = curl_easy_send(line.easy.get(), left.data(), left.size(), &sent);
+    if (code == CURLE_AGAIN) {
+      wait(POLLOUT, deadline, stop);
+    } else if (code != CURLE_OK) {
+      throw failure(code, detail, 0, request, url);
+    }
+    left.remove_prefix(sent);
+  }
+}
+
+void Upgraded::Inside::receive_head(const std::stop_token& stop) {
+  Answer answer(request.method);
+  std::string body;
+  std::string head_line;
+  const auto deadline = steady_clock::now() + request.silence_timeout;
+  while (!answer.headed()) {
+    std::size_t count = 0;
+    const CURLcode code = curl_easy_recv(line.easy.get(), in.room.data(), in.room.size(), &count);
+    if (code == CURLE_AGAIN) {
+      wait(POLLIN, deadline, stop);
+      continue;
+    }
+    if (code != CURLE_OK) throw failure(code, detail, 0, request, url);
+    if (count == 0) throw failure(CURLE_GOT_NOTHING, nullptr, 0, request, url);
+    // What follows the head belongs to the new protocol and waits in the flow.
+    in.begin = 0;
+    in.end = count;
+    while (!in.empty() && !answer.headed()) {
+      const char byte = in.room.at(in.begin++);
+      head_line.push_back(byte);
+      if (head_line.size() > (64U << 10)) {
+        throw Error(ErrorKind::unavailable,
+                    concat(named(request, url), ": the answer is not HTTP"));
+      }
+      if (byte == '\n') answer.add_line(std::exchange(head_line, {}));
+    }
+  }
+  if (answer.response().status != 101) refuse(answer, std::move(body), stop);
+}
+
+void Upgraded::Inside::refuse(Answer& answer, std::string body, const std::stop_token& stop) {
+  const auto keep = [&](std::string_view bytes) { body += bytes; };
+  const auto deadline = steady_clock::now() + std::chrono::seconds(2);
+  std::size_t count = in.end - in.begin;
+  answer.add_body({in.room.data() + in.begin, count}, keep);
+  while (!answer.complete() && body.size() < (16U << 10) && steady_clock::now() < deadline) {
+    const CURLcode code = curl_easy_recv(line.easy.get(), in.room.data(), in.room.size(), &count);
+    if (code == CURLE_AGAIN) {
+      pollfd waiting{socket, POLLIN, 0};
+      poll(&waiting, 1, 50);
+      if (stop.stop_requested()) break;
+      continue;
+    }
+    if (code != CURLE_OK || count == 0) break;
+    answer.add_body({in.room.data(), count}, keep);
+  }
+  const int status = answer.response().status;
+  throw Error(status >= 500 ? ErrorKind::unavailable : ErrorKind::invalid,
+              concat(named(request, url), ": the connection was not upgraded: ", status, ' ',
+                     shortened(valid_utf8(trim(body)), 500)));
+}
+
+/// Moves what it can from the server to our end of the pair; false: this direction is done.
+bool Upgraded::Inside::carry_in() {
+  if (in.wants()) {
+    std::size_t count = 0;
+    const CURLcode code = curl_easy_recv(line.easy.get(), in.room.data(), in.room.size(), &count);
+    if (code == CURLE_AGAIN) return true;
+    in.begin = 0;
+    in.end = code == CURLE_OK ? count : 0;
+    in.over = in.end == 0;
+  }
+  while (!in.empty()) {
+    const ssize_t count =
+        send(ours.get(), in.room.data() + in.begin, in.end - in.begin, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count < 0) return errno == EAGAIN || errno == EINTR;
+    in.begin += static_cast<std::size_t>(count);
+  }
+  if (in.over) shutdown(ours.get(), SHUT_WR);
+  return !in.over;
+}
+
+bool Upgraded::Inside::carry_out() {
+  if (out.wants()) {
+    const ssize_t count = recv(ours.get(), out.room.data(), out.room.size(), MSG_DONTWAIT);
+    if (count < 0) return errno == EAGAIN || errno == EINTR;
+    out.begin = 0;
+    out.end = static_cast<std::size_t>(count);
+    out.over = count == 0;
+  }
+  while (!out.empty()) {
+    std::size_t count = 0;
+    const CURLcode code =
+        curl_easy_send(line.easy.get(), out.room.data() + out.begin, out.end - out.begin, &count);
+    if (code == CURLE_AGAIN) return true;
+    if (code != CURLE_OK) return false;
+    out.begin += count;
+  }
+  // A half-closed TLS connection would need its own farewell; its peers end by protocol.
+  if (out.over && url.scheme == "http") shutdown(socket, SHUT_WR);
+  return !out.over;
+}
+
+void Upgraded::Inside::carry() noexcept {
+  const NoSigpipe quiet;
+  bool in_open = true;
+  bool out_open = true;
+  while (in_open || out_open) {
+    if (in_open) in_open = carry_in();
+    if (out_open) out_open = carry_out();
+    // libcurl may hold decrypted bytes that poll cannot see.
+    if (in_open && in.empty()) in_open = carry_in();
+    if (!in_open && out.over) break;
+    if (!out_open && !out.over) break;  // the server is gone
+    if (!in_open && !in.over) break;    // the user is gone
+    short at_server = 0;
+    short at_user = 0;
+    if (in_open) (in.empty() ? at_server : at_user) |= in.empty() ? POLLIN : POLLOUT;
+    if (out_open) (out.empty() ? at_user : at_server) |= out.empty() ? POLLIN : POLLOUT;
+    std::array<pollfd, 3> waiting{{{at_server != 0 ? socket : -1, at_server, 0},
+                                   {at_user != 0 ? ours.get() : -1, at_user, 0},
+                                   {ending.get(), POLLIN, 0}}};
+    if (poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) break;
+    if (waiting[2].revents != 0) break;
+  }
+  shutdown(ours.get(), SHUT_RDWR);
+  if (url.scheme == "http") shutdown(socket, SHUT_RDWR);
 }
 
 Upgraded::Upgraded(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
 Upgraded::Upgraded(Upgraded&&) noexcept = default;
+Upgraded::~Upgraded() = default;
 
-Upgraded::~Upgraded() {
-  if (!inside_) return;
-  inside_->pump.request_stop();
-  // Wakes the pump out of its poll.
-  shutdown(inside_->near.get(), SHUT_RDWR);
+Upgraded Upgraded::open(const Request& request, const std::stop_token& stop) {
+  const NoSigpipe quiet;
+  auto inside = std::make_unique<Inside>();
+  inside->request = request;
+  inside->url = Url::parse(request.url);
+  inside->connect(stop);
+  inside->send_head(stop);
+  inside->receive_head(stop);
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
+    broken("making a socket pair");
+  }
+  inside->ours = Descriptor(pair[0]);
+  inside->theirs = Descriptor(pair[1]);
+  inside->ending = Descriptor(eventfd(0, EFD_CLOEXEC));
+  if (inside->ending.get() < 0) broken("making an event descriptor");
+  inside->pump = std::jthread([inside = inside.get()] { inside->carry(); });
+  return Upgraded(std::move(inside));
 }
 
-int Upgraded::take_descriptor() { return inside_->far.release(); }
+int Upgraded::take_descriptor() {
+  assert(inside_->theirs.get() >= 0);
+  return inside_->theirs.release();
+}
 
 }  // namespace lighterman::net

@@ -40,7 +40,7 @@ TEST_F(CatchUp, BuildsAPushWhoseWebhookGotLostOnce) {
   heads_["refs/heads/main"] = std::string(40, 'd');
   const std::vector<RunId> runs = look();
   ASSERT_EQ(runs.size(), 1U);
-  const Run run = store_.get(runs[0]);
+  const lighterman::Run run = store_.get(runs[0]);
   EXPECT_EQ(run.event.commit, std::string(40, 'd'));
   EXPECT_EQ(run.event.before, std::string(40, 'a'));
   EXPECT_EQ(run.event.origin, Origin::catch_up);

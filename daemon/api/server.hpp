@@ -22,7 +22,8 @@ struct Options {
   unsigned threads = 32;
   /// Open connections; further ones get a 503. Idle ones cost a file descriptor and no thread.
   std::size_t connections = 1024;
-  std::size_t followers = 128;  ///< of those, live logs; further ones get a 503
+  std::size_t waiting = 512;    ///< whole requests that wait for a thread; further ones get a 503
+  std::size_t followers = 128;  ///< connections that are live logs; further ones get a 503
   /// A request's header must be here within this time, and a body of ordinary size too.
   std::chrono::milliseconds request_limit{std::chrono::seconds(10)};
   std::chrono::milliseconds keep_alive{std::chrono::seconds(75)};  ///< silence before we hang up

@@ -1,0 +1,186 @@
+#include "api/door.hpp"
+
+#include <algorithm>
+
+#include "api/server.hpp"
+#include "core/text.hpp"
+
+namespace lighterman::api {
+namespace {
+
+/// The request that this thread serves: httplib's callbacks have no other way to it.
+struct Served {
+  Connection* connection = nullptr;
+  const Head* head = nullptr;
+  bool reached = false;  ///< httplib found it well formed
+  std::function<void(std::unique_ptr<Connection>)> follow;
+};
+thread_local Served* served = nullptr;
+
+constexpr std::string_view bearer = "bearer ";
+
+/// The host of "host:port", "[v6]:port", "host".
+std::string_view host_of(std::string_view authority) noexcept {
+  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+bool names_loopback(std::string_view host) {
+  if (equal_without_case(host, "localhost") || host == "[::1]") return true;
+  return host.starts_with("127.") &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+/// Without tokens whoever reaches us is believed, so we make sure that it is no page of another
+/// site in a browser of this machine: neither by a name that was pointed at us, nor by a form.
+void refuse_strangers(const Exchange& exchange) {
+  const std::string_view host = host_of(exchange.head.find("host"));
+  if (!names_loopback(host)) {
+    refuse(403, concat("without tokens in the configuration this is for loopback only, and \"",
+                       shortened(valid_utf8(host), 80), "\" is not its name"));
+  }
+  const std::string_view origin = exchange.head.find("origin");
+  const std::size_t scheme = origin.find("://");
+  const bool from_here =
+      scheme != std::string_view::npos && names_loopback(host_of(origin.substr(scheme + 3)));
+  if ((!origin.empty() && !from_here) || exchange.head.find("sec-fetch-site") == "cross-site")
+    refuse(403, "without tokens in the configuration other sites' pages may not call this");
+}
+
+[[noreturn]] void refuse_without_token(std::string detail, std::string_view challenge) {
+  Problem problem = problem_of(401, std::move(detail));
+  problem.headers["WWW-Authenticate"] = challenge;
+  throw Refused(std::move(problem));
+}
+
+}  // namespace
+
+Door::Door(Room room, Snapshots& snapshots) : room_(room), snapshots_(snapshots) {
+  // httplib stops writing when its own socket is closed; the front has ours.
+  svr_sock_ = 0;
+  set_default_headers({{"X-Content-Type-Options", "nosniff"},
+                       {"Referrer-Policy", "no-referrer"},
+                       {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"}});
+  set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& reply) {
+    receive(request, reply);
+    return HandlerResponse::Handled;
+  });
+  set_expect_100_continue_handler([this](const httplib::Request&, httplib::Response& reply) {
+    // Said before the body is on its way.
+    if (served->head->length.value_or(0) <= room_.options.body_limit) return 100;
+    const Problem problem =
+        problem_of(413, concat("the body is larger than ", render_size(room_.options.body_limit)));
+    reply.set_content(render(problem), problem_type);
+    return reply.status = 413;
+  });
+  set_error_handler(Handler([](const httplib::Request&, httplib::Response& reply) {
+    if (!reply.body.empty()) return;
+    // httplib's own: it could not make sense of the request.
+    const Problem problem = problem_of(
+        reply.status, reply.status == 416 ? "the Range header is broken"
+                                          : "the request's first line or a header is broken");
+    reply.set_content(render(problem), problem_type);
+  }));
+  set_post_routing_handler(complete);
+}
+
+void Door::complete(const httplib::Request&, httplib::Response& reply) {
+  Connection& connection = *served->connection;
+  // What is left of a body would be taken for the next request.
+  if (!served->reached || !connection.body_taken() || served->follow) connection.closing = true;
+  reply.headers.erase("Keep-Alive");  // says nothing that is true of the front
+  if (!connection.closing) return;
+  reply.headers.erase("Connection");
+  reply.set_header("Connection", "close");
+}
+
+void Door::serve(std::unique_ptr<Connection>& connection) {
+  const Head& head = connection->begin_request();
+  Served current;
+  current.connection = connection.get();
+  current.head = &head;
+  if (!head.fault.empty()) {
+    const std::string response =
+        bare_response(problem_of(400, concat("the request has ", head.fault)));
+    connection->write(response.data(), response.size());
+    connection->closing = true;
+  } else {
+    served = &current;
+    bool last = false;
+    const bool written = process_request(*connection, false, last, [](httplib::Request& request) {
+      // Ranges and encodings are ours to choose.
+      request.ranges.clear();
+      request.headers.erase("Accept-Encoding");
+    });
+    served = nullptr;
+    connection->closing = connection->closing || last || !written;
+  }
+  connection->end_request();
+  if (!connection->flush(connection->write_limit)) {
+    connection.reset();
+  } else if (current.follow) {
+    current.follow(std::move(connection));
+  }
+}
+
+void Door::receive(const httplib::Request& request, httplib::Response& reply) {
+  served->reached = true;
+  Exchange exchange{request, reply, *served->connection, *served->head, {}, {}, {}, {}, {}};
+  // The one door that catches: what leaves here is a response.
+  try {
+    exchange.snapshot = snapshots_.current();
+    const std::string& configured = exchange.snapshot->config->public_url;
+    exchange.public_url = !configured.empty()                 ? configured
+                          : !room_.options.public_url.empty() ? room_.options.public_url
+                                                              : address_.url;
+    while (exchange.public_url.ends_with('/')) exchange.public_url.pop_back();
+    perform(exchange);
+  } catch (const Refused& refused) {
+    answer(exchange, refused.problem());
+  } catch (const Error& error) {
+    answer(exchange, problem_from(error));
+  } catch (const std::exception& error) {
+    answer(exchange, problem_of(500, error.what()));
+  }
+  served->follow = std::move(exchange.follow);
+}
+
+void Door::perform(Exchange& exchange) {
+  Found found = find_route(exchange.request.method, exchange.request.path);
+  if (found.methods.empty()) {
+    refuse(404, concat("there is nothing at \"", shortened(valid_utf8(exchange.request.path), 200),
+                       "\" (/api/v1/openapi.json says what there is)"));
+  }
+  if (found.route == nullptr) {
+    Problem problem = problem_of(405, concat("the choices here are ", join(found.methods, ", ")));
+    problem.headers["Allow"] = join(found.methods, ", ");
+    throw Refused(std::move(problem));
+  }
+  exchange.names = std::move(found.names);
+  if (found.route->access == Access::caller) authenticate(exchange);
+  found.route->perform(room_, exchange);
+}
+
+void Door::authenticate(Exchange& exchange) const {
+  const Snapshot& snapshot = *exchange.snapshot;
+  // Tokens that cannot be read are still tokens: nothing opens because a file is missing.
+  if (snapshot.config->tokens.empty()) {
+    if (!address_.only_loopback)
+      refuse(403, "without tokens in the configuration this is for loopback only");
+    refuse_strangers(exchange);
+    return;
+  }
+  const std::string_view given = exchange.head.find("authorization");
+  if (given.size() <= bearer.size() ||
+      !equal_without_case(given.substr(0, bearer.size()), bearer)) {
+    refuse_without_token("a token is needed (Authorization: Bearer ...)",
+                         "Bearer realm=\"lighterman\"");
+  }
+  exchange.caller = snapshot.find_key(trim(given.substr(bearer.size())));
+  if (exchange.caller.empty()) {
+    refuse_without_token("the token is none of ours",
+                         R"(Bearer realm="lighterman", error="invalid_token")");
+  }
+}
+
+}  // namespace lighterman::api

@@ -1,0 +1,140 @@
+#include "api/exchange.hpp"
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <limits>
+
+#include "core/json.hpp"
+#include "core/text.hpp"
+#include "os/hash.hpp"
+
+namespace lighterman::api {
+namespace {
+
+constexpr const char* json_type = "application/json";
+constexpr std::uint64_t json_limit = 1 << 20;  ///< bytes of a request's JSON
+
+/// RFC 9110, section 13.1.2: a weak comparison against a list.
+bool names_etag(std::string_view list, std::string_view etag) {
+  if (trim(list) == "*") return true;
+  const auto bare = [](std::string_view tag) {
+    tag = trim(tag);
+    return tag.starts_with("W/") ? tag.substr(2) : tag;
+  };
+  return std::ranges::any_of(split(list, ','),
+                             [&](const std::string& given) { return bare(given) == bare(etag); });
+}
+
+void refuse_unknown(std::string_view what, const std::string& given,
+                    std::initializer_list<std::string_view> known) {
+  if (std::ranges::find(known, given) != known.end()) return;
+  const std::vector<std::string> names(known.begin(), known.end());
+  refuse(400, concat("unknown ", what, " \"", shortened(valid_utf8(given), 80), "\"",
+                     names.empty() ? concat(" (there are none)") : did_you_mean(given, names)));
+}
+
+}  // namespace
+
+bool answered_unchanged(Exchange& exchange, const std::string& etag) {
+  exchange.reply.set_header("ETag", etag);
+  const std::string_view known = exchange.head.find("if-none-match");
+  if (known.empty() || !names_etag(known, etag)) return false;
+  exchange.reply.status = 304;
+  return true;
+}
+
+void answer(Exchange& exchange, const boost::json::value& value) {
+  const std::string body = boost::json::serialize(value);
+  exchange.reply.set_header("Cache-Control", "no-cache");
+  const std::string etag = concat("W/\"", os::sha256(body).hex().substr(0, 32), "\"");
+  if (answered_unchanged(exchange, etag)) return;
+  exchange.reply.status = 200;
+  exchange.reply.set_content(body, json_type);
+}
+
+void answer(Exchange& exchange, int status, const boost::json::value& value) {
+  exchange.reply.status = status;
+  exchange.reply.set_header("Cache-Control", "no-store");
+  exchange.reply.set_content(boost::json::serialize(value), json_type);
+}
+
+void answer(Exchange& exchange, const Problem& problem) {
+  Problem told = problem;
+  if (told.instance.empty()) told.instance = exchange.request.path;
+  exchange.reply.status = told.status;
+  exchange.reply.set_header("Cache-Control", "no-store");
+  for (const auto& [name, value] : told.headers) exchange.reply.set_header(name, value);
+  exchange.reply.set_content(render(told), problem_type);
+}
+
+boost::json::value body_of(Exchange& exchange, std::initializer_list<std::string_view> fields) {
+  if (!exchange.head.has_body()) return boost::json::object{};
+  const std::string_view type = exchange.head.find("content-type");
+  // Also what keeps other sites' pages out: a browser asks us first before it sends this type.
+  if (!equal_without_case(trim(type.substr(0, type.find(';'))), json_type)) {
+    refuse(415, concat("the body is \"", shortened(valid_utf8(type), 80), "\" and not \"",
+                       json_type, "\""));
+  }
+  const std::string body = exchange.connection.read_body(json_limit, std::chrono::seconds(10));
+  boost::json::value value = parse_json(body, "body");
+  if (!value.is_object()) refuse(400, "the body is not a JSON object");
+  for (const auto& field : value.get_object())
+    refuse_unknown("field", std::string(field.key()), fields);
+  return value;
+}
+
+void expect_parameters(const Exchange& exchange, std::initializer_list<std::string_view> names) {
+  for (const auto& parameter : exchange.request.params) {
+    refuse_unknown("parameter", parameter.first, names);
+    if (exchange.request.params.count(parameter.first) > 1)
+      refuse(400, concat("parameter \"", parameter.first, "\" is given twice"));
+  }
+}
+
+std::optional<std::string> find_parameter(const Exchange& exchange, const std::string& name) {
+  const auto found = exchange.request.params.find(name);
+  if (found == exchange.request.params.end()) return {};
+  return found->second;
+}
+
+std::int64_t number_parameter(const Exchange& exchange, const std::string& name,
+                              std::int64_t fallback, std::int64_t least, std::int64_t most) {
+  const std::optional<std::string> given = find_parameter(exchange, name);
+  if (!given) return fallback;
+  std::int64_t number = 0;
+  const char* end = given->data() + given->size();
+  const auto [stopped, fault] = std::from_chars(given->data(), end, number);
+  if (given->empty() || fault != std::errc() || stopped != end || number < least || number > most) {
+    const std::string bounds = most == std::numeric_limits<std::int64_t>::max()
+                                   ? concat(" of at least ", least)
+                                   : concat(" from ", least, " to ", most);
+    refuse(400, concat("parameter \"", name, "\": \"", shortened(valid_utf8(*given), 80),
+                       "\" is not a whole number", bounds));
+  }
+  return number;
+}
+
+RunId run_of(const Exchange& exchange) {
+  const std::string& text = exchange.names.front();
+  RunId run = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), run);
+  if (text.empty() || fault != std::errc() || end != text.data() + text.size() || run <= 0) {
+    refuse(404, concat("\"", shortened(valid_utf8(text), 80),
+                       "\" is not a run's number (GET /api/v1/runs lists them)"));
+  }
+  return run;
+}
+
+std::string url_of(const Exchange& exchange, RunId run) {
+  return concat(exchange.public_url, "/api/v1/runs/", run);
+}
+
+boost::json::object json_of(const Exchange& exchange, const Run& run) {
+  boost::json::object object = to_json(run).as_object();
+  object["url"] = url_of(exchange, run.id);
+  return object;
+}
+
+}  // namespace lighterman::api

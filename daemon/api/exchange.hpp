@@ -1,0 +1,58 @@
+#pragma once
+
+#include <httplib.h>
+
+#include <boost/json/value.hpp>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/connection.hpp"
+#include "api/problem.hpp"
+#include "api/snapshot.hpp"
+#include "core/run.hpp"
+
+namespace lighterman::api {
+
+/// One request and the response to it.
+struct Exchange {
+  const httplib::Request& request;
+  httplib::Response& reply;
+  Connection& connection;
+  const Head& head;
+  std::shared_ptr<const Snapshot> snapshot;  ///< shared with the other requests under it
+  std::string public_url;
+  std::vector<std::string> names;  ///< what stands for the path's {...}
+  std::string caller;              ///< the token's name; empty without tokens
+  /// Set by a handler that goes on sending after the head: gets the connection, which then closes.
+  std::function<void(std::unique_ptr<Connection>)> follow;
+};
+
+/// A body that changes rarely or not at all while it is looked at: with an ETag, and 304 for those
+/// who have it already.
+void answer(Exchange& exchange, const boost::json::value& value);
+void answer(Exchange& exchange, int status, const boost::json::value& value);
+void answer(Exchange& exchange, const Problem& problem);
+/// True (and answered 304) when the client has this already.
+bool answered_unchanged(Exchange& exchange, const std::string& etag);
+
+/// The request's JSON object; an empty body is an empty object. Refuses other media types, unknown
+/// fields (did you mean ...?), and what is not an object.
+boost::json::value body_of(Exchange& exchange, std::initializer_list<std::string_view> fields);
+/// Refuses query parameters that are not among these.
+void expect_parameters(const Exchange& exchange, std::initializer_list<std::string_view> names);
+std::optional<std::string> find_parameter(const Exchange& exchange, const std::string& name);
+/// A whole number within bounds; refuses others with the bounds.
+std::int64_t number_parameter(const Exchange& exchange, const std::string& name,
+                              std::int64_t fallback, std::int64_t least, std::int64_t most);
+RunId run_of(const Exchange& exchange);  ///< of "/runs/{id}"; refuses what is no number
+
+std::string url_of(const Exchange& exchange, RunId run);
+boost::json::object json_of(const Exchange& exchange, const Run& run);  ///< with its url
+
+}  // namespace lighterman::api

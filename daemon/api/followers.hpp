@@ -1,0 +1,56 @@
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "api/connection.hpp"
+#include "api/server.hpp"
+#include "core/run.hpp"
+
+namespace lighterman::api {
+
+/// The live logs: one thread sends every follower what is new about its run (server-sent events),
+/// as fast as each takes it. Any thread.
+class Followers {
+ public:
+  Followers(const Options& options, store::Store& store);
+  ~Followers();  ///< hangs up on all; they come again with their last line's number
+  Followers(const Followers&) = delete;
+  Followers& operator=(const Followers&) = delete;
+
+  /// Takes a place; false when there is none. It is taken up by add() or given back by leave().
+  bool enter();
+  void leave();
+  /// Sends the lines of `run` with numbers above `after`, and all else that is known of it.
+  void add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after);
+
+ private:
+  struct Follower;
+  struct News;
+
+  void live(const std::stop_token& stop);
+  void wait(std::uint64_t seen, bool again, const std::stop_token& stop);
+  void take_new();
+  /// False when there is nothing more to send to it.
+  bool serve(Follower& follower, News& news);
+  void tell(Follower& follower, News& news);
+
+  const Options& options_;
+  store::Store& store_;
+  std::vector<std::unique_ptr<Follower>> followers_;  ///< the thread's alone
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Follower>> arrived_;
+  std::condition_variable_any pause_;
+  std::stop_source nudge_;  ///< ends the present wait
+  std::size_t places_ = 0;  ///< taken
+  std::jthread thread_;
+};
+
+}  // namespace lighterman::api

@@ -1,0 +1,72 @@
+#include "api/routes.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace lighterman::api {
+namespace {
+
+constexpr Route table[] = {
+    {"POST", "/hooks/{source}", Access::open, receive_hook},
+    {"POST", "/api/v1/runs", Access::caller, start_run},
+    {"GET", "/api/v1/runs", Access::caller, list_runs},
+    {"GET", "/api/v1/runs/{id}", Access::caller, show_run},
+    {"GET", "/api/v1/runs/{id}/log", Access::caller, show_log},
+    {"GET", "/api/v1/runs/{id}/events", Access::caller, follow_run},
+    {"POST", "/api/v1/runs/{id}/cancel", Access::caller, cancel_run},
+    {"POST", "/api/v1/runs/{id}/retry", Access::caller, retry_run},
+    {"GET", "/api/v1/sources", Access::caller, list_sources},
+    {"GET", "/api/v1/healthz", Access::open, tell_health},
+    {"GET", "/api/v1/readyz", Access::open, tell_readiness},
+    {"GET", "/api/v1/version", Access::open, tell_version},
+    {"GET", "/api/v1/openapi.json", Access::open, tell_description},
+    // Where probes and people look first.
+    {"GET", "/healthz", Access::open, tell_health},
+    {"GET", "/readyz", Access::open, tell_readiness},
+    {"GET", "/version", Access::open, tell_version},
+    {"GET", "/openapi.json", Access::open, tell_description},
+};
+
+std::string_view next_part(std::string_view& path) noexcept {
+  path.remove_prefix(1);
+  const std::string_view part = path.substr(0, path.find('/'));
+  path.remove_prefix(part.size());
+  return part;
+}
+
+/// What stands for the pattern's {...}; empty when the path is another.
+std::optional<std::vector<std::string>> matched(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> names;
+  while (pattern.starts_with('/') && path.starts_with('/')) {
+    const std::string_view wanted = next_part(pattern);
+    const std::string_view given = next_part(path);
+    if (wanted.starts_with('{') && !given.empty()) {
+      names.emplace_back(given);
+    } else if (wanted != given) {
+      return {};
+    }
+  }
+  if (!pattern.empty() || !path.empty()) return {};
+  return names;
+}
+
+}  // namespace
+
+std::span<const Route> routes() noexcept { return table; }
+
+Found find_route(std::string_view method, std::string_view path) {
+  Found found;
+  const std::string_view meant = method == "HEAD" ? "GET" : method;
+  for (const Route& route : table) {
+    std::optional<std::vector<std::string>> names = matched(route.path, path);
+    if (!names) continue;
+    found.methods.emplace_back(route.method);
+    if (route.method == "GET") found.methods.emplace_back("HEAD");
+    if (route.method != meant) continue;
+    found.route = &route;
+    found.names = std::move(*names);
+  }
+  return found;
+}
+
+}  // namespace lighterman::api

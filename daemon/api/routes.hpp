@@ -1,0 +1,66 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lighterman::store {
+class Store;
+}
+
+namespace lighterman::api {
+
+struct Exchange;
+class Followers;
+struct Options;
+struct Readiness;
+
+/// What handlers work with.
+struct Room {
+  const Options& options;
+  store::Store& store;
+  Followers& followers;
+  const std::function<Readiness()>& readiness;
+};
+
+enum class Access {
+  open,    ///< anybody: they tell nothing, or believe signatures only
+  caller,  ///< bearer token, or loopback where there are no tokens
+};
+
+/// One operation; HEAD follows GET.
+struct Route {
+  std::string_view method;
+  std::string_view path;  ///< "/api/v1/runs/{id}"
+  Access access;
+  void (*perform)(Room& room, Exchange& exchange);
+};
+
+std::span<const Route> routes() noexcept;
+
+/// What a path leads to.
+struct Found {
+  const Route* route = nullptr;  ///< null: nothing, or not by this method
+  std::vector<std::string> names;
+  std::vector<std::string> methods;  ///< that the path knows
+};
+Found find_route(std::string_view method, std::string_view path);
+
+// One function for each operation of openapi.json.
+void receive_hook(Room& room, Exchange& exchange);
+void start_run(Room& room, Exchange& exchange);
+void list_runs(Room& room, Exchange& exchange);
+void show_run(Room& room, Exchange& exchange);
+void show_log(Room& room, Exchange& exchange);
+void follow_run(Room& room, Exchange& exchange);
+void cancel_run(Room& room, Exchange& exchange);
+void retry_run(Room& room, Exchange& exchange);
+void list_sources(Room& room, Exchange& exchange);
+void tell_health(Room& room, Exchange& exchange);
+void tell_readiness(Room& room, Exchange& exchange);
+void tell_version(Room& room, Exchange& exchange);
+void tell_description(Room& room, Exchange& exchange);
+
+}  // namespace lighterman::api

@@ -1,0 +1,51 @@
+#include "api/server.hpp"
+
+#include <algorithm>
+
+#include "api/door.hpp"
+#include "api/followers.hpp"
+#include "api/front.hpp"
+#include "core/text.hpp"
+
+namespace lighterman::api {
+
+/// Members in start order: the front goes first and takes the serving threads along, so nobody
+/// calls a follower or a handler after it is gone.
+struct Server::Inside {
+  Inside(Options given, store::Store& the_store, Snapshots::Source config,
+         std::function<Readiness()> the_readiness)
+      : options(std::move(given)),
+        readiness(std::move(the_readiness)),
+        snapshots(std::move(config)),
+        berths(std::max(1U, options.threads / 2)),
+        followers(options, the_store),
+        door({options, the_store, followers, readiness}, snapshots),
+        front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
+
+  Options options;
+  std::function<Readiness()> readiness;
+  Snapshots snapshots;
+  Berths berths;
+  Followers followers;
+  Door door;
+  Front front;
+};
+
+Server::Server(Options options, store::Store& store,
+               std::function<std::shared_ptr<const config::Config>()> config,
+               std::function<Readiness()> readiness)
+    : inside_(std::make_unique<Inside>(std::move(options), store, std::move(config),
+                                       std::move(readiness))) {}
+
+Server::~Server() = default;
+
+void Server::start() {
+  inside_->front.listen();
+  inside_->door.open_at(
+      {concat("http://", inside_->front.address()), inside_->front.only_loopback()});
+  inside_->front.start();
+}
+
+std::string Server::address() const { return inside_->front.address(); }
+
+}  // namespace lighterman::api

@@ -6,17 +6,15 @@
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "net/retry.hpp"
+#include "net/url.hpp"
 #include "registry/credentials.hpp"
 
 namespace lighterman::registry {
 namespace {
 
 constexpr std::chrono::seconds usual_life{60};  // token.md: "no expires_in" means 60 seconds
+constexpr std::chrono::seconds credentials_life{60};
 constexpr std::size_t longest_words = 300;
-
-bool is_loopback(const std::string& host) {
-  return host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
-}
 
 /// One challenge's parameters: `Bearer realm="...",service="...",scope="a,b"` (RFC 9110, 11.6.1).
 std::map<std::string, std::string> parameters_of(std::string_view challenge) {
@@ -70,19 +68,33 @@ std::string words_of(const net::Response& answer) {
 
 }  // namespace
 
-void refuse(const Options& options, const net::Response& answer, const std::string& doing) {
+void refuse(const Options& options, const net::Response& answer, const std::string& doing,
+            const std::string& needs) {
   const std::string words = words_of(answer);
   const std::string text = concat("registry ", options.host, ": ", doing, ": ", answer.status,
                                   words.empty() ? "" : " ", words);
-  if (answer.status == 401) {
-    throw Error(ErrorKind::denied,
-                concat(text,
-                       " (the registry does not accept our credentials: check registries in the "
-                       "configuration, or docker login)"));
+  switch (answer.status) {
+    case 401:
+      throw Error(ErrorKind::denied,
+                  concat(text, " (it does not accept our credentials to ", needs,
+                         ": check this registry's username and password in the configuration, or "
+                         "run docker login ",
+                         options.host, ")"));
+    case 403:
+      throw Error(ErrorKind::denied, concat(text, " (the account may not ", needs,
+                                            ": give it this permission in the registry)"));
+    case 404:
+      throw Error(
+          ErrorKind::not_found,
+          words.find("NAME_UNKNOWN") == std::string::npos
+              ? text
+              : concat(text, " (create the repository in the registry, or check its name)"));
+    case 409:
+    case 412:
+      throw Error(ErrorKind::conflict, text);
+    default:
+      break;
   }
-  if (answer.status == 403)
-    throw Error(ErrorKind::denied, concat(text, " (the account lacks this permission)"));
-  if (answer.status == 404) throw Error(ErrorKind::not_found, text);
   if (answer.status == 429 || answer.status >= 500) {
     if (const auto wait = net::retry_after(answer)) throw net::Busy(text, *wait);
     throw Error(ErrorKind::unavailable, text);
@@ -101,33 +113,67 @@ Access::Access(const Options& options, net::Client& client)
     : options_(options), client_(client), trust_(trust_for(options)) {}
 
 std::string Access::base(const std::stop_token& stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!base_.empty()) return base_;
+  }
+  std::string found = find_base(stop);
   const std::lock_guard lock(mutex_);
-  if (!base_.empty()) return base_;
-  const std::string host = options_.host == "docker.io" ? "registry-1.docker.io" : options_.host;
-  const std::string secure = concat("https://", host), plain = concat("http://", host);
-  if (options_.plain_http) return base_ = plain;
-  if (!is_loopback(host)) return base_ = secure;
-  // On loopback both are usual. Whoever answers plain http sensibly does not speak TLS.
-  net::Request probe;
-  probe.url = concat(plain, "/v2/");
-  probe.use_proxy = false;
-  const int status = client_.perform(probe, stop).status;
-  return base_ = status == 400 || status == 426 ? secure : plain;
+  if (base_.empty()) base_ = std::move(found);
+  return base_;
 }
 
-std::string Access::resolve(const std::string& location, const std::stop_token& stop) {
-  if (location.find("://") != std::string::npos) return location;
-  return concat(base(stop), location.starts_with('/') ? "" : "/", location);
+std::string Access::find_base(const std::stop_token& stop) {
+  const std::string host = options_.host == "docker.io" ? "registry-1.docker.io" : options_.host;
+  const std::string secure = concat("https://", host);
+  const std::string plain = concat("http://", host);
+  if (options_.plain_http) return plain;
+  if (!net::Url::parse(secure).is_loopback()) return secure;
+  // On loopback both are usual, and what speaks TLS answers plain http with 400, or not at all.
+  net::Request probe;
+  probe.url = concat(plain, "/v2/");
+  try {
+    const int status = client_.perform(probe, stop).status;
+    return status == 400 || status == 426 ? secure : plain;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+    probe.url = concat(secure, "/v2/");
+    probe.trust = trust_;
+    client_.perform(probe, stop);
+    return secure;
+  }
+}
+
+std::string Access::resolve(const std::string& asked, const std::string& location,
+                            const std::stop_token& stop) {
+  const net::Url own = net::Url::parse(base(stop));
+  net::Url url = net::Url::parse(asked).resolve(location);
+  // A registry behind a proxy that ends TLS often does not know that it is reached by https.
+  if (url.host == own.host && own.scheme == "https" && url.scheme == "http") {
+    url.scheme = own.scheme;
+    url.port = own.port;
+  }
+  return url.text();
 }
 
 bool Access::is_own(const std::string& url, const std::stop_token& stop) {
-  const std::string own = base(stop);
-  return url.starts_with(own) && (url.size() == own.size() || url[own.size()] == '/');
+  return net::Url::parse(url).origin() == net::Url::parse(base(stop)).origin();
+}
+
+std::optional<Credentials> Access::credentials() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::chrono::steady_clock::now() < credentials_end_) return credentials_;
+  }
+  std::optional<Credentials> found = find_credentials(options_);
+  const std::lock_guard lock(mutex_);
+  credentials_ = found;
+  credentials_end_ = std::chrono::steady_clock::now() + credentials_life;
+  return found;
 }
 
 void Access::prepare(net::Request& request, const std::string& scope, const std::stop_token& stop) {
   request.trust = trust_;
-  request.use_proxy = !is_loopback(options_.host);
   // A Location may lead to a store elsewhere, which must not see our credentials.
   if (is_own(request.url, stop)) add_credentials(request, scope, stop);
 }
@@ -137,7 +183,7 @@ void Access::add_credentials(net::Request& request, const std::string& scope,
   std::unique_lock lock(mutex_);
   if (kind_ == Kind::basic) {
     lock.unlock();
-    request.basic = find_credentials(options_);
+    request.basic = credentials();
     return;
   }
   if (kind_ != Kind::bearer) return;
@@ -157,6 +203,7 @@ void Access::add_credentials(net::Request& request, const std::string& scope,
 void Access::learn(const net::Response& answer, const std::string& scope) {
   const std::lock_guard lock(mutex_);
   tokens_.erase(scope);
+  credentials_end_ = {};
   for (const std::string& challenge : answer.headers.all("WWW-Authenticate")) {
     const std::string scheme = lower(challenge.substr(0, challenge.find(' ')));
     if (scheme == "bearer") {
@@ -196,24 +243,32 @@ net::Response Access::perform(net::Request request, const std::string& scope,
 
 Access::Token Access::fetch_token(const std::string& realm, const std::string& service,
                                   const std::string& scope, const std::stop_token& stop) {
-  const auto credentials = find_credentials(options_);
+  const auto known = credentials();
   net::Request request;
   request.trust = trust_;
   request.url = realm;
-  const std::string query = concat("service=", render_url_part(service),
-                                   scope.empty() ? "" : "&scope=", render_url_part(scope));
-  if (credentials && credentials->first == "<token>") {
+  if (!is_own(realm, stop)) {
+    request.trust.client_certificate_file.clear();
+    request.trust.client_key_file.clear();
+  }
+  std::string query = concat("service=", render_url_part(service));
+  if (known && known->first == "<token>") {
+    if (!scope.empty()) query += concat("&scope=", render_url_part(scope));
     request.method = "POST";
     request.headers.add("Content-Type", "application/x-www-form-urlencoded");
     request.body = concat("grant_type=refresh_token&client_id=lighterman&", query,
-                          "&refresh_token=", render_url_part(credentials->second.reveal()));
+                          "&refresh_token=", render_url_part(known->second.reveal()));
   } else {
+    // By GET each scope is a parameter of its own (token.md, "Requesting a Token").
+    for (const std::string& part : split(scope, ' ')) {
+      if (!part.empty()) query += concat("&scope=", render_url_part(part));
+    }
     request.url += concat(realm.find('?') == std::string::npos ? '?' : '&', query);
-    request.basic = credentials;
+    request.basic = known;
   }
   const net::Response answer = client_.perform(request, stop);
   const std::string doing = concat("getting a token for ", scope.empty() ? "the registry" : scope);
-  if (answer.status != 200) refuse(options_, answer, doing);
+  if (answer.status != 200) refuse(options_, answer, doing, scope.empty() ? "log in" : scope);
   const boost::json::value value = parse_json(answer.body, "the token service's answer");
   const Fields fields(value, "the token service's answer");
   std::string token = fields.text_or("token", "");

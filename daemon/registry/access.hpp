@@ -10,13 +10,15 @@
 
 #include "net/http.hpp"
 #include "registry/client.hpp"
+#include "registry/credentials.hpp"
 
 namespace lighterman::registry {
 
 /// The error of a registry's answer, with its own words (distribution-spec, "Error Codes") and what
-/// to do. 429 and 5xx are unavailable, with Retry-After obeyed. `doing`: "pushing to acme/shop".
+/// to do. 429 and 5xx are unavailable, with Retry-After obeyed. `doing`: "pushing blob 1f0c";
+/// `needs`: the permission it takes, "push to acme/shop".
 [[noreturn]] void refuse(const Options& options, const net::Response& answer,
-                         const std::string& doing);
+                         const std::string& doing, const std::string& needs);
 
 /// What a request is for: the scope of a token (distribution's docs/spec/auth/scope.md).
 std::string pull_scope(const std::string& repository);
@@ -30,8 +32,9 @@ class Access {
 
   /// "https://host" or "http://host"; found out at first use where both are allowed.
   std::string base(const std::stop_token& stop);
-  /// An absolute URL for what a Location header said.
-  std::string resolve(const std::string& location, const std::stop_token& stop);
+  /// The absolute URL that a Location or Link in the answer to `asked` means.
+  std::string resolve(const std::string& asked, const std::string& location,
+                      const std::stop_token& stop);
   bool is_own(const std::string& url, const std::stop_token& stop);
 
   /// Sends it, authenticating first when the registry is known to want that. On 401 it
@@ -47,7 +50,9 @@ class Access {
     Secret value;
     std::chrono::steady_clock::time_point renew;
   };
-  enum class Kind { unknown, none, basic, bearer };
+  enum class Kind { unknown, basic, bearer };
+  std::string find_base(const std::stop_token& stop);
+  std::optional<Credentials> credentials();
   void add_credentials(net::Request& request, const std::string& scope,
                        const std::stop_token& stop);
   void learn(const net::Response& answer, const std::string& scope);
@@ -62,6 +67,8 @@ class Access {
   Kind kind_ = Kind::unknown;
   std::string realm_, service_;
   std::map<std::string, Token> tokens_;
+  std::optional<Credentials> credentials_;  ///< kept a minute: a helper program may be slow
+  std::chrono::steady_clock::time_point credentials_end_;
 };
 
 }  // namespace lighterman::registry

@@ -10,6 +10,7 @@
 #include "core/text.hpp"
 #include "os/hash.hpp"
 #include "registry/access.hpp"
+#include "registry/blob_reader.hpp"
 #include "registry/credentials.hpp"
 #include "registry/throttle.hpp"
 #include "registry/upload.hpp"
@@ -38,6 +39,15 @@ std::optional<std::string> next_page(const net::Response& answer) {
   const std::size_t from = link->find('<'), to = link->find('>');
   if (from == std::string::npos || to == std::string::npos || to < from) return {};
   return link->substr(from + 1, to - from - 1);
+}
+
+/// The header's, without parameters; some registries leave it to the document.
+std::string media_type_of(const net::Response& answer) {
+  const std::string header = answer.headers.find("Content-Type").value_or("");
+  const std::string type(trim(std::string_view(header).substr(0, header.find(';'))));
+  if (type.starts_with("application/vnd.")) return type;
+  const boost::json::value value = parse_json(answer.body, "the manifest");
+  return Fields(value, "the manifest").text_or("mediaType", type);
 }
 
 using Key = std::pair<std::string, Digest>;
@@ -92,6 +102,14 @@ struct Client::Inside {
     });
     store.put_place(options.host, repository.repository(), blob);
   }
+  std::optional<std::uint64_t> look(const Reference& repository, const Digest& blob,
+                                    const std::stop_token& stop);
+  void forget(const Reference& repository) {
+    seen.with([&](auto& known) {
+      std::erase_if(known,
+                    [&](const auto& entry) { return entry.first.first == repository.name(); });
+    });
+  }
   bool mount(const BlobSource& blob, const Reference& repository, const std::string& from,
              const std::stop_token& stop);
   LayerOutcome bring(Client& client, const BlobSource& blob, const Reference& repository,
@@ -110,7 +128,8 @@ void Client::ping(const std::stop_token& stop) {
   inside_->retried(stop, [&] {
     const net::Response answer =
         inside_->ask("GET", concat(inside_->access.base(stop), "/v2/"), "", {}, stop);
-    if (answer.status != 200) refuse(inside_->options, answer, "asking for its API version");
+    if (answer.status != 200)
+      refuse(inside_->options, answer, "asking for its API version", "log in");
   });
 }
 
@@ -123,59 +142,42 @@ std::optional<std::uint64_t> Client::find_blob(const Reference& repository, cons
     return found->second.size;
   });
   if (fresh) return fresh;
-  return inside_->retried(stop, [&]() -> std::optional<std::uint64_t> {
-    const net::Response answer =
-        inside_->ask("HEAD", inside_->url(repository, concat("/blobs/", blob.text()), stop),
-                     pull_scope(repository.repository()), {}, stop);
-    if (answer.status == 404) return {};
-    // Some registries deny to look into what does not exist yet; the push will tell.
-    if (answer.status == 403) return {};
-    if (answer.status != 200)
-      refuse(inside_->options, answer,
-             concat("looking for blob ", blob.brief(), " in ", repository.repository()));
-    const std::string length = answer.headers.find("Content-Length").value_or("");
-    std::uint64_t size = 0;
-    std::from_chars(length.data(), length.data() + length.size(), size);
-    inside_->remember(repository, blob, size);
-    return size;
-  });
+  return inside_->retried(stop, [&] { return inside_->look(repository, blob, stop); });
+}
+
+std::optional<std::uint64_t> Client::Inside::look(const Reference& repository, const Digest& blob,
+                                                  const std::stop_token& stop) {
+  const net::Response answer = ask("HEAD", url(repository, concat("/blobs/", blob.text()), stop),
+                                   pull_scope(repository.repository()), {}, stop);
+  if (answer.status == 404) {
+    store.forget_place(options.host, repository.repository(), blob);
+    return {};
+  }
+  // Some registries deny to look into what does not exist yet; the push will tell.
+  if (answer.status == 403) return {};
+  if (answer.status != 200) {
+    refuse(options, answer,
+           concat("looking for blob ", blob.brief(), " in ", repository.repository()),
+           concat("pull from ", repository.repository()));
+  }
+  const auto length = answer.headers.find("Content-Length");
+  std::uint64_t size = 0;
+  if (length) {
+    std::from_chars(length->data(), length->data() + length->size(), size);
+  } else {
+    // Rare, and the size is wanted: the download's own head knows it.
+    size = BlobReader(options, access, http, repository, blob, 0, stop).size().value_or(0);
+  }
+  remember(repository, blob, size);
+  return size;
 }
 
 Pull Client::open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
                        const std::stop_token& stop) {
-  return inside_->retried(stop, [&]() -> Pull {
-    for (int attempt = 0;; ++attempt) {
-      net::Request request;
-      request.url = inside_->url(repository, concat("/blobs/", blob.text()), stop);
-      request.follow_redirects = true;
-      if (offset > 0) request.headers.add("Range", concat("bytes=", offset, '-'));
-      inside_->access.prepare(request, pull_scope(repository.repository()), stop);
-      // Shared by the copies of the returned function, which std::function requires.
-      auto download = std::make_shared<net::Download>(inside_->http, request, stop);
-      const net::Response& head = download->head();
-      if (head.status == 401 && attempt == 0) {
-        // Learns the challenge by asking for the same without the bytes.
-        inside_->ask("HEAD", request.url, pull_scope(repository.repository()), {}, stop);
-        continue;
-      }
-      if (head.status != 200 && head.status != 206) {
-        refuse(inside_->options, head,
-               concat("reading blob ", blob.brief(), " of ", repository.repository()));
-      }
-      if (offset > 0 && head.status == 200) {
-        // It does not know ranges: what was asked to be left out is read and dropped.
-        std::string dropped(64 << 10, '\0');
-        for (std::uint64_t left = offset; left > 0;) {
-          const std::size_t got =
-              download->read(dropped.data(), std::min<std::uint64_t>(left, dropped.size()));
-          if (got == 0)
-            throw Error(ErrorKind::unavailable, concat("blob ", blob.brief(), " ends early"));
-          left -= got;
-        }
-      }
-      return [download](char* into, std::size_t room) { return download->read(into, room); };
-    }
-  });
+  // Shared by the copies of the returned function, which std::function requires.
+  auto reader = std::make_shared<BlobReader>(inside_->options, inside_->access, inside_->http,
+                                             repository, blob, offset, stop);
+  return [reader](char* into, std::size_t room) { return reader->read(into, room); };
 }
 
 std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
@@ -186,9 +188,9 @@ std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
         pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
     if (answer.status == 404) return {};
     if (answer.status != 200)
-      refuse(inside_->options, answer, concat("reading ", reference.text()));
-    StoredManifest manifest{answer.headers.find("Content-Type").value_or(""), answer.body,
-                            os::sha256(answer.body)};
+      refuse(inside_->options, answer, concat("reading ", reference.text()),
+             concat("pull from ", reference.repository()));
+    StoredManifest manifest{media_type_of(answer), answer.body, os::sha256(answer.body)};
     if (reference.digest() && *reference.digest() != manifest.digest) {
       throw Error(ErrorKind::invalid,
                   concat("registry ", inside_->options.host, ": the manifest of ", reference.text(),
@@ -205,7 +207,8 @@ std::optional<Digest> Client::find_tag(const Reference& reference, const std::st
         pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
     if (answer.status == 404) return {};
     if (answer.status != 200)
-      refuse(inside_->options, answer, concat("looking for ", reference.text()));
+      refuse(inside_->options, answer, concat("looking for ", reference.text()),
+             concat("pull from ", reference.repository()));
     return answer.headers.find("Docker-Content-Digest").value_or("");
   });
   if (!found) return {};
@@ -223,7 +226,8 @@ std::vector<std::string> Client::tags(const Reference& repository, const std::st
       net::Response reply =
           inside_->ask("GET", *page, pull_scope(repository.repository()), {}, stop);
       if (reply.status != 200 && reply.status != 404) {
-        refuse(inside_->options, reply, concat("listing the tags of ", repository.repository()));
+        refuse(inside_->options, reply, concat("listing the tags of ", repository.repository()),
+               concat("pull from ", repository.repository()));
       }
       return reply;
     });
@@ -231,8 +235,9 @@ std::vector<std::string> Client::tags(const Reference& repository, const std::st
     const boost::json::value value = parse_json(answer.body, "the list of tags");
     for (std::string& tag : Fields(value, "the list of tags").texts("tags"))
       tags.push_back(std::move(tag));
-    page = next_page(answer);
-    if (page) page = inside_->access.resolve(*page, stop);
+    std::optional<std::string> next = next_page(answer);
+    if (next) next = inside_->access.resolve(*page, *next, stop);
+    page = next == page ? std::nullopt : next;
   }
   return tags;
 }
@@ -240,19 +245,29 @@ std::vector<std::string> Client::tags(const Reference& repository, const std::st
 bool Client::Inside::mount(const BlobSource& blob, const Reference& repository,
                            const std::string& from, const std::stop_token& stop) {
   const std::string scope = concat(push_scope(repository.repository()), ' ', pull_scope(from));
-  const net::Response answer =
-      ask("POST",
-          url(repository,
-              concat("/blobs/uploads/?mount=", render_url_part(blob.descriptor.digest.text()),
-                     "&from=", render_url_part(from)),
-              stop),
-          scope, {}, stop);
+  const std::string asked =
+      url(repository,
+          concat("/blobs/uploads/?mount=", render_url_part(blob.descriptor.digest.text()),
+                 "&from=", render_url_part(from)),
+          stop);
+  net::Response answer;
+  try {
+    answer = ask("POST", asked, scope, {}, stop);
+  } catch (const Error& error) {
+    // A token service that gives no token for the other repository must not end the push.
+    if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::cancelled) throw;
+    return false;
+  }
   if (answer.status == 201) return true;
-  if (answer.status == 202) {
-    // It did not mount but began an upload, which nobody will go on with.
-    if (const auto location = answer.headers.find("Location")) {
-      ask("DELETE", access.resolve(*location, stop), push_scope(repository.repository()), {}, stop);
-    }
+  if (answer.status == 429 || answer.status >= 500) {
+    refuse(options, answer, concat("mounting blob ", blob.descriptor.digest.brief()),
+           concat("push to ", repository.repository()));
+  }
+  const auto location = answer.headers.find("Location");
+  if (answer.status == 202 && location) {
+    // It did not mount but began an upload, which nobody will go on with. Not all can delete it.
+    ask("DELETE", access.resolve(asked, *location, stop), push_scope(repository.repository()), {},
+        stop);
   }
   store.forget_place(options.host, from, blob.descriptor.digest);
   return false;
@@ -276,7 +291,12 @@ LayerOutcome Client::Inside::bring(Client& client, const BlobSource& blob,
   }
   const Gate::Pass pass(gate, stop);
   BlobUpload upload(options, access, store, throttle, blob, repository, news);
-  outcome.sent_bytes = retried(stop, [&] { return upload.perform(stop); });
+  bool again = false;
+  outcome.sent_bytes = retried(stop, [&] {
+    // The answer to the last request may be what was lost.
+    if (std::exchange(again, true) && look(repository, digest, stop)) return blob.descriptor.size;
+    return upload.perform(stop);
+  });
   outcome.fate = LayerFate::sent;
   outcome.reason = "new";
   remember(repository, digest, blob.descriptor.size);
@@ -320,7 +340,10 @@ Digest Client::put_manifest(const Reference& reference, const std::string& media
     const net::Response answer =
         inside_->access.perform(std::move(request), push_scope(reference.repository()), stop);
     if (answer.status != 201 && answer.status != 200 && answer.status != 202) {
-      refuse(inside_->options, answer, concat("writing ", reference.text()));
+      // What we remember as present may be gone; the next attempt looks again.
+      if (answer.body.find("BLOB_UNKNOWN") != std::string::npos) inside_->forget(reference);
+      refuse(inside_->options, answer, concat("writing ", reference.text()),
+             concat("push to ", reference.repository()));
     }
     const std::string confirmed =
         answer.headers.find("Docker-Content-Digest").value_or(digest.text());
@@ -339,7 +362,8 @@ void Client::delete_manifest(const Reference& by_digest, const std::stop_token& 
         "DELETE", inside_->url(by_digest, concat("/manifests/", name_of(by_digest)), stop),
         concat("repository:", by_digest.repository(), ":delete"), {}, stop);
     if (answer.status != 202 && answer.status != 200 && answer.status != 404) {
-      refuse(inside_->options, answer, concat("deleting ", by_digest.text()));
+      refuse(inside_->options, answer, concat("deleting ", by_digest.text()),
+             concat("delete in ", by_digest.repository()));
     }
   });
 }

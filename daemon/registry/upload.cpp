@@ -11,10 +11,17 @@ namespace {
 
 constexpr std::uint64_t small = 1 << 20;
 constexpr std::uint64_t smallest_chunk = 64 << 10;
+constexpr std::uint64_t smallest_cut = 2 << 20;
 constexpr const char* chunk_fact = "chunk";
 
-/// Bytes the registry holds, from "Range: 0-1023"; docker's registry says "0-0" for none as for
-/// one.
+std::uint64_t number(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+/// Bytes the registry holds, from "Range: 0-1023" (some write "bytes=0-1023"). docker's registry
+/// says "0-0" for none as for one. Empty: it does not say.
 std::optional<std::uint64_t> held(const net::Response& answer) {
   const auto range = answer.headers.find("Range");
   if (!range) return {};
@@ -25,6 +32,18 @@ std::optional<std::uint64_t> held(const net::Response& answer) {
   const auto [end, error] = std::from_chars(from, range->data() + range->size(), last);
   if (error != std::errc() || end == from) return {};
   return last == 0 ? 0 : last + 1;
+}
+
+/// The upload is gone, or stands elsewhere than we think.
+bool says_lost(const net::Response& answer) {
+  if (answer.status == 404 || answer.status == 416) return true;
+  return answer.status == 400 && (answer.body.find("BLOB_UPLOAD_") != std::string::npos ||
+                                  answer.body.find("RANGE_INVALID") != std::string::npos);
+}
+
+std::string with_digest(const std::string& location, const Digest& digest) {
+  return concat(location, location.find('?') == std::string::npos ? '?' : '&',
+                "digest=", render_url_part(digest.text()));
 }
 
 }  // namespace
@@ -38,168 +57,150 @@ BlobUpload::BlobUpload(const Options& options, Access& access, store::Store& sto
       throttle_(throttle),
       blob_(blob),
       repository_(repository),
-      news_(news) {}
+      news_(news),
+      size_(blob.descriptor.size) {}
 
 std::string BlobUpload::doing() const {
   return concat("pushing blob ", blob_.descriptor.digest.brief(), " to ", repository_.repository());
 }
+std::string BlobUpload::needs() const { return concat("push to ", repository_.repository()); }
 
-std::uint64_t BlobUpload::chunk_size() const {
-  std::uint64_t chunk = options_.chunk;
-  if (chunk == 0) {
-    if (const auto found = store_.find_fact(concat("registry:", options_.host), chunk_fact)) {
-      std::from_chars(found->data(), found->data() + found->size(), chunk);
-    }
-  }
-  return chunk == 0 ? blob_.descriptor.size : chunk;
+Error BlobUpload::trouble(ErrorKind kind, std::string_view what) const {
+  return {kind, concat("registry ", options_.host, ": ", doing(), ": ", what)};
+}
+void BlobUpload::refused(const net::Response& answer) const {
+  refuse(options_, answer, doing(), needs());
 }
 
-/// A proxy on the way refuses bodies of this size: half of it is tried, and remembered.
+/// Bytes in one request: all that is left, as long as nobody on the way minds.
+std::uint64_t BlobUpload::chunk_size() const {
+  std::uint64_t chunk = options_.chunk == 0 ? size_ : options_.chunk;
+  if (const auto found = store_.find_fact(concat("registry:", options_.host), chunk_fact)) {
+    if (const std::uint64_t known = number(*found); known > 0) chunk = std::min(chunk, known);
+  }
+  return std::max(chunk, least_chunk_);
+}
+
+/// Something on the way refuses bodies of this size: half of it is tried, and remembered.
 void BlobUpload::shrink_chunks(std::uint64_t refused) {
   const std::uint64_t half = refused / 2;
-  if (options_.chunk != 0 || half < smallest_chunk) {
-    throw Error(ErrorKind::invalid,
-                concat("registry ", options_.host, ": ", doing(), ": a request body of ",
-                       render_size(refused),
-                       " is too large for it or for a proxy before it (raise its limit",
-                       options_.chunk != 0 ? ", or set a smaller chunk)" : ")"));
+  if (half < std::max(smallest_chunk, least_chunk_)) {
+    throw trouble(ErrorKind::invalid,
+                  concat("a request body of ", render_size(refused),
+                         " is too large for it or for a proxy before it: raise its limit"));
   }
   store_.put_fact(concat("registry:", options_.host), chunk_fact, std::to_string(half));
 }
 
 std::uint64_t BlobUpload::perform(const std::stop_token& stop) {
-  if (blob_.descriptor.size <= std::min(small, chunk_size())) {
+  for (;;) {
+    const std::uint64_t before = reached_;
+    std::chrono::milliseconds wait = net::backoff(options_.retry, 1);
+    try {
+      attempt(stop);
+      return sent_;
+    } catch (const Error& error) {
+      // A long upload over a bad line must not run out of attempts while it gets on.
+      if (error.kind() != ErrorKind::unavailable || reached_ <= before) throw;
+      if (const auto* busy = dynamic_cast<const net::Busy*>(&error)) {
+        wait = std::max(wait, busy->pause());
+      }
+    }
+    net::pause(wait, stop);
+  }
+}
+
+void BlobUpload::attempt(const std::stop_token& stop) {
+  if (size_ <= std::min(small, chunk_size())) {
     send_whole(stop);
   } else {
     send_chunks(stop);
   }
-  return sent_;
 }
 
 std::string BlobUpload::begin(const std::stop_token& stop) {
   net::Request request;
   request.method = "POST";
   request.url = concat(access_.base(stop), "/v2/", repository_.repository(), "/blobs/uploads/");
+  const std::string asked = request.url;
   const net::Response answer =
       access_.perform(std::move(request), push_scope(repository_.repository()), stop);
-  if (answer.status != 202) refuse(options_, answer, doing());
+  if (answer.status != 202) refused(answer);
   const auto location = answer.headers.find("Location");
-  if (!location)
-    throw Error(ErrorKind::invalid,
-                concat("registry ", options_.host, ": ", doing(), ": no Location in its answer"));
-  return access_.resolve(*location, stop);
+  if (!location) throw trouble(ErrorKind::invalid, "no Location in its answer");
+  if (const auto least = answer.headers.find("OCI-Chunk-Min-Length")) least_chunk_ = number(*least);
+  return access_.resolve(asked, *location, stop);
+}
+
+void BlobUpload::begin_anew(const std::stop_token& stop) {
+  location_ = begin(stop);
+  offset_ = 0;
+  resumed_ = false;
+  remember();
 }
 
 net::Upload BlobUpload::body(std::uint64_t length, const std::stop_token& stop) {
   const std::uint64_t from = offset_;
   return {[this, pull = blob_.open(from), done = std::uint64_t{0}, from, length, stop](
               char* into, std::size_t room) mutable {
-            const std::size_t part =
+            const auto part =
                 static_cast<std::size_t>(std::min<std::uint64_t>(room, length - done));
             if (part == 0) return std::size_t{0};
             const std::size_t got = pull(into, throttle_.take(part, stop));
             if (got == 0) {
-              throw Error(ErrorKind::internal, concat("blob ", blob_.descriptor.digest.brief(),
-                                                      " ends early: ", from + done, " of ",
-                                                      blob_.descriptor.size, " bytes"));
+              throw trouble(ErrorKind::internal, concat("the blob ends early, after ", from + done,
+                                                        " of ", size_, " bytes"));
             }
             done += got;
             sent_ += got;
-            if (news_) news_(blob_.descriptor.digest, from + done, blob_.descriptor.size);
+            if (news_) news_(blob_.descriptor.digest, from + done, size_);
             return got;
           },
           length};
 }
 
+net::Response BlobUpload::put(const std::string& location,
+                              std::variant<std::monostate, std::string, net::Upload> body,
+                              const std::stop_token& stop) {
+  net::Request request;
+  request.method = "PUT";
+  request.url = with_digest(location, blob_.descriptor.digest);
+  request.headers.add("Content-Type", "application/octet-stream");
+  request.body = std::move(body);
+  return access_.perform(std::move(request), push_scope(repository_.repository()), stop);
+}
+
 /// POST, then PUT with the body ("Pushing a blob monolithically").
 void BlobUpload::send_whole(const std::stop_token& stop) {
-  for (int attempt = 0;; ++attempt) {
-    net::Request request;
-    request.method = "PUT";
-    request.url = begin(stop);
-    request.url += concat(request.url.find('?') == std::string::npos ? '?' : '&',
-                          "digest=", render_url_part(blob_.descriptor.digest.text()));
-    request.headers.add("Content-Type", "application/octet-stream");
-    request.body = body(blob_.descriptor.size, stop);
-    const net::Response answer =
-        access_.perform(std::move(request), push_scope(repository_.repository()), stop);
+  for (int attempts = 0;; ++attempts) {
+    const std::string location = begin(stop);
+    offset_ = 0;
+    const net::Response answer = put(location, body(size_, stop), stop);
     if (answer.status == 201 || answer.status == 204) return;
-    // The token had ended; access_ has a way to a new one now.
-    if (answer.status == 401 && attempt == 0) continue;
-    if (answer.status == 413) shrink_chunks(blob_.descriptor.size);
-    if (answer.status == 413) return send_chunks(stop);
-    refuse(options_, answer, doing());
+    // The token had ended; the next request carries a new one.
+    if (answer.status == 401 && attempts == 0) continue;
+    if (answer.status == 413) {
+      shrink_chunks(size_);
+      return send_chunks(stop);
+    }
+    refused(answer);
   }
 }
 
 void BlobUpload::send_chunks(const std::stop_token& stop) {
-  if (!find_place(stop)) {
-    location_ = begin(stop);
-    offset_ = 0;
-    remember();
-  }
-  int refused_tokens = 0, lost = 0;
-  while (offset_ < blob_.descriptor.size) {
-    const std::uint64_t length = std::min(chunk_size(), blob_.descriptor.size - offset_);
-    const std::uint64_t before = offset_;
-    Sent sent = Sent::accepted;
-    try {
-      sent = send_chunk(length, stop);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::unavailable ||
-          dynamic_cast<const net::Busy*>(&error) != nullptr)
-        throw;
-      // Some proxies cut the connection instead of answering 413. That looks like any broken
-      // line, so only a chunk that brought nothing at all makes the next one smaller.
-      const bool nothing = !find_place(stop) || offset_ <= before;
-      if (nothing && options_.chunk == 0 && sent_ > 0 && length > small) shrink_chunks(length);
-      throw;
+  resumed_ = find_place(stop);
+  if (!resumed_) begin_anew(stop);
+  while (offset_ < size_) {
+    const std::uint64_t length = std::min(chunk_size(), size_ - offset_);
+    const Sent sent = send_chunk(length, stop);
+    if (sent == Sent::unsupported) {
+      // Some registries take blobs in one piece only.
+      store_.forget_upload(repository_, blob_.descriptor.digest);
+      return send_whole(stop);
     }
-    if (sent == Sent::too_large) shrink_chunks(length);
-    if (sent == Sent::refused_token && ++refused_tokens > 2) {
-      throw Error(ErrorKind::denied, concat("registry ", options_.host, ": ", doing(),
-                                            ": it keeps refusing new tokens"));
-    }
-    if (sent == Sent::lost && ++lost > 3) {
-      throw Error(ErrorKind::unavailable, concat("registry ", options_.host, ": ", doing(),
-                                                 ": it keeps losing the upload"));
-    }
-    if (sent != Sent::accepted && !find_place(stop)) {
-      location_ = begin(stop);
-      offset_ = 0;
-    }
-    remember();
+    if (sent != Sent::accepted) recover(sent, length, stop);
   }
   finish(stop);
-}
-
-/// Where an upload that had begun stands ("Checking upload status"); false: there is none.
-bool BlobUpload::find_place(const std::stop_token& stop) {
-  const auto record = store_.find_upload(repository_, blob_.descriptor.digest);
-  if (!record) return false;
-  net::Request request;
-  request.url = record->location;
-  const net::Response answer =
-      access_.perform(std::move(request), push_scope(repository_.repository()), stop);
-  const std::optional<std::uint64_t> bytes = held(answer);
-  if ((answer.status != 204 && answer.status != 202) || !bytes || *bytes > blob_.descriptor.size) {
-    store_.forget_upload(repository_, blob_.descriptor.digest);
-    if (answer.status == 429 || answer.status >= 500) refuse(options_, answer, doing());
-    return false;
-  }
-  location_ = record->location;
-  offset_ = *bytes;
-  take_location(answer, stop);
-  return true;
-}
-
-void BlobUpload::take_location(const net::Response& answer, const std::stop_token& stop) {
-  if (const auto location = answer.headers.find("Location"))
-    location_ = access_.resolve(*location, stop);
-}
-
-void BlobUpload::remember() const {
-  store_.put_upload(repository_, blob_.descriptor.digest, {location_, offset_, system_now()});
 }
 
 BlobUpload::Sent BlobUpload::send_chunk(std::uint64_t length, const std::stop_token& stop) {
@@ -209,50 +210,117 @@ BlobUpload::Sent BlobUpload::send_chunk(std::uint64_t length, const std::stop_to
   request.headers.add("Content-Type", "application/octet-stream");
   request.headers.add("Content-Range", concat(offset_, '-', offset_ + length - 1));
   request.body = body(length, stop);
-  const net::Response answer =
-      access_.perform(std::move(request), push_scope(repository_.repository()), stop);
+  const std::uint64_t sent_before = sent_;
+  net::Response answer;
+  try {
+    answer = access_.perform(std::move(request), push_scope(repository_.repository()), stop);
+  } catch (const Error& error) {
+    // Without any byte on its way it was no cut but a registry that is not there.
+    if (error.kind() != ErrorKind::unavailable || sent_ == sent_before) throw;
+    cut_ = std::current_exception();
+    return Sent::cut;
+  }
+  if (says_lost(answer)) return Sent::lost;
   switch (answer.status) {
+    case 200:
     case 201:
     case 202:
     case 204: {
       take_location(answer, stop);
-      const std::optional<std::uint64_t> bytes = held(answer);
+      const auto bytes = held(answer);
       // A registry that keeps less than it was sent says so here.
-      offset_ = bytes && *bytes > offset_ && *bytes <= offset_ + length ? *bytes : offset_ + length;
+      advance(bytes && *bytes > offset_ && *bytes <= offset_ + length ? *bytes : offset_ + length);
+      cut_length_ = 0;
+      remember();
       return Sent::accepted;
     }
     case 401:
       return Sent::refused_token;
-    case 404:
-    case 416:
-      return Sent::lost;
+    case 405:
+    case 501:
+      return Sent::unsupported;
     case 413:
       return Sent::too_large;
     default:
-      refuse(options_, answer, doing());
+      refused(answer);
   }
 }
 
-void BlobUpload::finish(const std::stop_token& stop) {
+/// Leaves with a place to go on from, or throws.
+void BlobUpload::recover(Sent sent, std::uint64_t length, const std::stop_token& stop) {
+  if (sent == Sent::cut) return after_cut(length, stop);
+  if (sent == Sent::too_large) shrink_chunks(length);
+  if (sent == Sent::refused_token && ++refused_tokens_ > 3) {
+    throw trouble(ErrorKind::denied, "it keeps refusing new tokens: check its token service");
+  }
+  if (sent == Sent::lost && ++lost_ > 3) {
+    throw trouble(ErrorKind::unavailable, "it keeps losing the upload");
+  }
+  if (!find_place(stop)) begin_anew(stop);
+}
+
+/// Some proxies cut the connection where others answer 413. That looks like any broken line, so a
+/// request must be cut twice, leaving nothing, before smaller ones are tried.
+void BlobUpload::after_cut(std::uint64_t length, const std::stop_token& stop) {
+  const std::uint64_t before = offset_;
+  const bool there = find_place(stop);
+  if (there && offset_ > before) std::rethrow_exception(cut_);
+  probing_ = probing_ || cut_length_ == length;
+  cut_length_ = length;
+  if (!probing_ || length < smallest_cut) std::rethrow_exception(cut_);
+  shrink_chunks(length);
+  net::pause(net::backoff(options_.retry, 1), stop);
+  if (!there) begin_anew(stop);
+}
+
+/// Where an upload that had begun stands ("Checking upload status"); false: there is none.
+bool BlobUpload::find_place(const std::stop_token& stop) {
+  const auto record = store_.find_upload(repository_, blob_.descriptor.digest);
+  if (!record) return false;
   net::Request request;
-  request.method = "PUT";
-  request.url = concat(location_, location_.find('?') == std::string::npos ? '?' : '&',
-                       "digest=", render_url_part(blob_.descriptor.digest.text()));
-  request.body = std::string();
-  request.headers.add("Content-Type", "application/octet-stream");
+  request.url = record->location;
+  location_ = record->location;
   const net::Response answer =
       access_.perform(std::move(request), push_scope(repository_.repository()), stop);
-  const bool done = answer.status == 201 || answer.status == 204;
-  // After an answer that says no, the upload cannot be gone on with.
-  if (done || (answer.status >= 400 && answer.status < 500 && answer.status != 429)) {
+  const int status = answer.status;
+  // A registry in trouble still has the upload.
+  if (status == 401 || status == 403 || status == 429 || status >= 500) refused(answer);
+  const std::uint64_t bytes = held(answer).value_or(0);
+  if (status < 200 || status >= 300 || bytes > size_) {
     store_.forget_upload(repository_, blob_.descriptor.digest);
+    return false;
   }
+  take_location(answer, stop);
+  advance(bytes);
+  return true;
+}
+
+void BlobUpload::advance(std::uint64_t offset) {
+  offset_ = offset;
+  reached_ = std::max(reached_, offset);
+}
+
+void BlobUpload::take_location(const net::Response& answer, const std::stop_token& stop) {
+  if (const auto location = answer.headers.find("Location"))
+    location_ = access_.resolve(location_, *location, stop);
+}
+
+void BlobUpload::remember() const {
+  store_.put_upload(repository_, blob_.descriptor.digest, {location_, offset_, system_now()});
+}
+
+void BlobUpload::finish(const std::stop_token& stop) {
+  const net::Response answer = put(location_, std::string(), stop);
+  const bool done = answer.status == 201 || answer.status == 204;
+  const bool refusal = answer.status >= 400 && answer.status < 500 && answer.status != 429;
+  // After an answer that says no, the upload cannot be gone on with.
+  if (done || refusal) store_.forget_upload(repository_, blob_.descriptor.digest);
   if (done) return;
-  if (answer.status == 404) {
-    throw Error(ErrorKind::unavailable,
-                concat("registry ", options_.host, ": ", doing(), ": it lost the upload"));
+  if (answer.status == 404) throw trouble(ErrorKind::unavailable, "it lost the upload");
+  if (refusal && resumed_) {
+    throw trouble(ErrorKind::unavailable, "it had kept other bytes; they are sent again");
   }
-  refuse(options_, answer, doing());
+  refused(answer);
 }
 
 }  // namespace lighterman::registry

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/text.hpp"
@@ -45,6 +46,11 @@ class Connection {
     std::string bytes = kept_.substr(0, count);
     kept_.erase(0, bytes.size());
     return bytes;
+  }
+  /// What is there, or comes next; empty at the end.
+  std::string read_some() {
+    if (kept_.empty()) more();
+    return std::exchange(kept_, {});
   }
   /// All until `end` has come, and with it; shorter when the client ends first.
   std::string read_until(const std::string& end) {

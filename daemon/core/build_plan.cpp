@@ -18,13 +18,14 @@ boost::json::object to_json(const BuildLimits& limits) {
 }
 
 BuildLimits build_limits_from(const boost::json::value& given) {
-  const Fields fields(given, "plan.limits");
+  const Fields fields(given, "build plan.limits");
   BuildLimits limits;
-  limits.memory_bytes = fields.natural("memory_bytes");
-  boost::system::error_code error;
-  limits.cpus = fields.get("cpus").to_number<double>(error);
-  if (error) throw Error(ErrorKind::invalid, "plan.limits.cpus: not a number");
-  limits.timeout = std::chrono::milliseconds(fields.natural("timeout_ms"));
+  limits.memory_bytes = fields.natural_or("memory_bytes", 0);
+  limits.cpus = fields.number_or("cpus", 0);
+  if (!(limits.cpus >= 0)) fields.refuse("cpus", "a number from 0 on is expected");
+  limits.timeout =
+      std::chrono::milliseconds(fields.integer_or("timeout_ms", limits.timeout.count()));
+  if (limits.timeout.count() < 0) fields.refuse("timeout_ms", "a time cannot be negative");
   return limits;
 }
 
@@ -67,20 +68,22 @@ boost::json::value to_json(const BuildPlan& plan) {
 }
 
 BuildPlan build_plan_from(const boost::json::value& given) {
-  const Fields fields(given, "plan");
+  const Fields fields(given, "build plan");
   BuildPlan plan;
   plan.image = fields.text("image");
   plan.source = fields.text("source");
   plan.commit = fields.text("commit");
   plan.ref = fields.text_or("ref", "");
-  plan.context = fields.text_or("context", ".");
-  plan.dockerfile = fields.text_or("dockerfile", "");
+  plan.context = fields.text_or("context", plan.context);
+  plan.dockerfile = fields.text_or("dockerfile", plan.dockerfile);
   plan.target = fields.text_or("target", "");
   plan.platform = fields.text_or("platform", "");
   plan.network = fields.text_or("network", "");
   plan.engine = fields.text_or("engine", "");
-  plan.builder = parse_builder(fields.text_or("builder", "auto"));
-  plan.staging = parse_staging_way(fields.text_or("staging", "auto"));
+  plan.builder = during(fields.path("builder"),
+                        [&] { return parse_builder(fields.text_or("builder", "auto")); });
+  plan.staging = during(fields.path("staging"),
+                        [&] { return parse_staging_way(fields.text_or("staging", "auto")); });
   plan.no_cache = fields.flag_or("no_cache", false);
   plan.pull = fields.flag_or("pull", false);
   plan.args = fields.text_map("args");
@@ -88,13 +91,18 @@ BuildPlan build_plan_from(const boost::json::value& given) {
   plan.cache_from = fields.texts("cache_from");
   plan.secrets = fields.text_map("secrets");
   for (const std::string& target : fields.texts("targets")) {
-    plan.targets.push_back(Reference::parse(target));
+    plan.targets.push_back(
+        during(fields.path("targets"), [&] { return Reference::parse(target); }));
   }
   for (const boost::json::value& tag : fields.list("tags")) {
-    const Fields tag_fields(tag, "plan.tags");
+    const Fields tag_fields(tag, "build plan.tags");
+    if (!is_tag(tag_fields.text("tag")))
+      tag_fields.refuse("tag",
+                        concat("\"", shortened(tag_fields.text("tag"), 140), "\" is not a tag"));
     plan.tags.push_back({tag_fields.text("tag"), tag_fields.flag_or("moving", false)});
   }
-  plan.limits = build_limits_from(fields.get("limits"));
+  if (const boost::json::value* limits = fields.find("limits"))
+    plan.limits = build_limits_from(*limits);
   return plan;
 }
 

@@ -25,7 +25,7 @@ std::string_view name_of(const Choice<T> (&table)[count], T value) noexcept {
   return "unknown";
 }
 
-/// The value called `given`; Error(invalid) that says what it is not, and lists the choices.
+/// The value called `given`; Error(invalid) that lists the choices.
 template <class T, std::size_t count>
 T choice_of(const Choice<T> (&table)[count], std::string_view given, std::string_view what) {
   std::string choices;
@@ -33,8 +33,8 @@ T choice_of(const Choice<T> (&table)[count], std::string_view given, std::string
     if (choice.name == given) return choice.value;
     choices += concat(choices.empty() ? "" : ", ", choice.name);
   }
-  throw Error(ErrorKind::invalid, concat("\"", shortened(valid_utf8(given), 80), "\" is not a ",
-                                         what, " (choices: ", choices, ")"));
+  throw Error(ErrorKind::invalid, concat("unknown ", what, " \"", shortened(valid_utf8(given), 80),
+                                         "\" (choices: ", choices, ")"));
 }
 
 }  // namespace lighterman

@@ -12,7 +12,7 @@ Digest Digest::parse(std::string_view given) {
   const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   if (!right_length || !std::all_of(given.begin() + algorithm.size(), given.end(), is_digit)) {
     throw Error(ErrorKind::invalid,
-                concat("\"", shortened(given, 96),
+                concat("\"", shortened(valid_utf8(given), 96),
                        "\" is not a digest (sha256: and 64 lower-case hex digits)"));
   }
   return Digest(std::string(given));

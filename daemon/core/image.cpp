@@ -13,6 +13,14 @@ constexpr Choice<TagOutcome::Fate> tag_fates[] = {{TagOutcome::Fate::moved, "mov
                                                   {TagOutcome::Fate::unchanged, "unchanged"},
                                                   {TagOutcome::Fate::held_back, "held_back"}};
 
+Digest digest_in(const Fields& fields, std::string_view name) {
+  return during(fields.path(name), [&] { return Digest::parse(fields.text(name)); });
+}
+
+Descriptor descriptor_in(const Fields& fields, std::string_view name) {
+  return during(fields.path(name), [&] { return descriptor_from(fields.get(name)); });
+}
+
 }  // namespace
 
 std::string_view render(LayerFate fate) noexcept { return name_of(layer_fates, fate); }
@@ -32,7 +40,7 @@ boost::json::value to_json(const Descriptor& descriptor) {
 
 Descriptor descriptor_from(const boost::json::value& given) {
   const Fields fields(given, "descriptor");
-  return {fields.text("mediaType"), Digest::parse(fields.text("digest")), fields.natural("size")};
+  return {fields.text("mediaType"), digest_in(fields, "digest"), fields.natural("size")};
 }
 
 boost::json::value to_json(const StagedImage& image) {
@@ -50,17 +58,17 @@ boost::json::value to_json(const StagedImage& image) {
 
 StagedImage staged_image_from(const boost::json::value& given) {
   const Fields fields(given, "staged image");
-  StagedImage image(Digest::parse(fields.text("manifest")), descriptor_from(fields.get("config")));
+  StagedImage image(digest_in(fields, "manifest"), descriptor_in(fields, "config"));
   image.media_type = fields.text("media_type");
   image.image_id = fields.text_or("image_id", "");
   image.repository = fields.text_or("repository", "");
   for (const boost::json::value& entry : fields.list("layers")) {
     const Fields layer(entry, "staged image.layers");
-    StagedLayer staged{descriptor_from(layer.get("blob")),
+    StagedLayer staged{descriptor_in(layer, "blob"),
                        {},
                        layer.text_or("instruction", ""),
                        layer.flag_or("held", false)};
-    if (layer.find("diff_id") != nullptr) staged.diff_id = DiffId::parse(layer.text("diff_id"));
+    if (layer.find("diff_id") != nullptr) staged.diff_id = DiffId(digest_in(layer, "diff_id"));
     image.layers.push_back(std::move(staged));
   }
   return image;
@@ -86,17 +94,24 @@ boost::json::value to_json(const PublishedImage& image) {
 
 PublishedImage published_image_from(const boost::json::value& given) {
   const Fields fields(given, "published image");
-  PublishedImage image{Reference::parse(fields.text("reference")), {}, {}};
+  PublishedImage image{
+      during(fields.path("reference"), [&] { return Reference::parse(fields.text("reference")); }),
+      {},
+      {}};
   for (const boost::json::value& entry : fields.list("layers")) {
     const Fields layer(entry, "published image.layers");
-    image.layers.push_back({descriptor_from(layer.get("blob")),
-                            parse_layer_fate(layer.text("fate")), layer.text_or("reason", ""),
-                            layer.natural_or("sent_bytes", 0), layer.text_or("instruction", "")});
+    image.layers.push_back(
+        {descriptor_in(layer, "blob"),
+         during(layer.path("fate"), [&] { return parse_layer_fate(layer.text("fate")); }),
+         layer.text_or("reason", ""), layer.natural_or("sent_bytes", 0),
+         layer.text_or("instruction", "")});
   }
   for (const boost::json::value& entry : fields.list("tags")) {
     const Fields tag(entry, "published image.tags");
     image.tags.push_back(
-        {tag.text("tag"), parse_tag_fate(tag.text("fate")), tag.text_or("reason", "")});
+        {tag.text("tag"),
+         during(tag.path("fate"), [&] { return parse_tag_fate(tag.text("fate")); }),
+         tag.text_or("reason", "")});
   }
   return image;
 }

@@ -1,5 +1,7 @@
 #include "core/push_event.hpp"
 
+#include <algorithm>
+
 #include "core/choices.hpp"
 #include "core/json.hpp"
 
@@ -12,6 +14,17 @@ constexpr std::string_view tag_prefix = "refs/tags/";
 constexpr Choice<Origin> origins[] = {{Origin::webhook, "webhook"},   {Origin::api, "api"},
                                       {Origin::schedule, "schedule"}, {Origin::poll, "poll"},
                                       {Origin::catch_up, "catch_up"}, {Origin::retry, "retry"}};
+
+/// An object id goes into paths and requests further on, so it must be nothing else.
+std::string object_id_in(const Fields& fields, std::string_view name) {
+  std::string id = fields.text_or(name, "");
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (!id.empty() &&
+      ((id.size() != 40 && id.size() != 64) || !std::all_of(id.begin(), id.end(), is_hex)))
+    fields.refuse(name, concat("\"", shortened(id, 80),
+                               "\" is not a commit (expected 40 or 64 lower-case hex digits)"));
+  return id;
+}
 
 }  // namespace
 
@@ -43,19 +56,22 @@ boost::json::value to_json(const PushEvent& event) {
                              {"args", json_object(event.args)},
                              {"no_cache", event.no_cache},
                              {"received", render_time(event.received)}};
-  if (event.changed_paths) object["changed_paths"] = json_array(*event.changed_paths);
+  object["changed_paths"] = event.changed_paths
+                                ? boost::json::value(json_array(*event.changed_paths))
+                                : boost::json::value(nullptr);
   return object;
 }
 
 PushEvent push_event_from(const boost::json::value& given) {
-  const Fields fields(given, "event");
+  const Fields fields(given, "push event");
   PushEvent event;
   event.source = fields.text("source");
-  event.origin = parse_origin(fields.text("origin"));
-  event.delivery = fields.text("delivery");
+  if (event.source.empty()) fields.refuse("source", "it must not be empty");
+  event.origin = during(fields.path("origin"), [&] { return parse_origin(fields.text("origin")); });
+  event.delivery = fields.text_or("delivery", "");
   event.ref = fields.text_or("ref", "");
-  event.commit = fields.text_or("commit", "");
-  event.before = fields.text_or("before", "");
+  event.commit = object_id_in(fields, "commit");
+  event.before = object_id_in(fields, "before");
   event.forge = fields.text_or("forge", "");
   event.author = fields.text_or("author", "");
   event.message = fields.text_or("message", "");
@@ -64,7 +80,7 @@ PushEvent push_event_from(const boost::json::value& given) {
   event.images = fields.texts("images");
   event.args = fields.text_map("args");
   event.no_cache = fields.flag_or("no_cache", false);
-  event.received = parse_time(fields.text("received"));
+  event.received = fields.time_or("received", Instant{});
   return event;
 }
 

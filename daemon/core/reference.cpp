@@ -16,8 +16,8 @@ bool is_tag_char(char c) {
 }
 
 [[noreturn]] void refuse(std::string_view given, std::string_view why) {
-  throw Error(ErrorKind::invalid,
-              concat("\"", shortened(given, 300), "\" is not an image reference: ", why));
+  throw Error(ErrorKind::invalid, concat("\"", shortened(valid_utf8(given), 300),
+                                         "\" is not an image reference: ", why));
 }
 
 /// [a-z0-9]+ joined by '.', '_', '__' or any number of '-' (distribution-spec, "Pulling
@@ -32,6 +32,7 @@ bool is_component(std::string_view part) {
     }
     const std::size_t end = std::min(part.find_first_not_of("._-", at), part.size());
     const std::string_view separator = part.substr(at, end - at);
+    if (separator.empty()) return false;  // no separator and no letter: does not belong here
     const bool dashes = separator.find_first_not_of('-') == std::string_view::npos;
     if (!dashes && separator != "." && separator != "_" && separator != "__") return false;
     at = end;
@@ -76,6 +77,7 @@ bool is_tag(std::string_view tag) noexcept {
 }
 
 std::string slug_tag(std::string_view text) {
+  if (is_tag(text)) return std::string(text);
   std::string slug;
   for (const char c : text) {
     if (is_tag_char(c)) {
@@ -86,7 +88,7 @@ std::string slug_tag(std::string_view text) {
   }
   const std::size_t first = std::min(slug.find_first_not_of(".-"), slug.size());
   slug = slug.substr(first, 128);
-  while (slug.ends_with('-')) slug.pop_back();
+  while (slug.ends_with('-') || slug.ends_with('.')) slug.pop_back();
   return slug.empty() ? "unnamed" : slug;
 }
 
@@ -94,14 +96,18 @@ Reference Reference::parse(std::string_view given) {
   Reference reference;
   std::string_view rest = given;
   if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
-    reference.digest_ = Digest::parse(rest.substr(at + 1));
+    reference.digest_ =
+        during(concat("image reference ", shortened(valid_utf8(rest.substr(0, at)), 300)),
+               [&] { return Digest::parse(rest.substr(at + 1)); });
     rest = rest.substr(0, at);
   }
   const std::size_t colon = rest.rfind(':');
   if (colon != std::string_view::npos && rest.find('/', colon) == std::string_view::npos) {
     const std::string_view tag = rest.substr(colon + 1);
     if (!is_tag(tag))
-      refuse(given, "its tag may hold letters, digits, '_', '.' and '-', at most 128");
+      refuse(given,
+             "its tag may hold letters, digits, '_', '.' and '-', at most 128, and begin with "
+             "neither '.' nor '-'");
     reference.tag_ = std::string(tag);
     rest = rest.substr(0, colon);
   }
@@ -118,13 +124,17 @@ Reference Reference::parse(std::string_view given) {
   }
   if (reference.host_ == "index.docker.io") reference.host_ = "docker.io";
   if (reference.host_ == "docker.io" && reference.repository_.find('/') == std::string::npos) {
+    // Docker takes 64 hex digits for an image id, never for a name.
+    if (reference.repository_.size() == 64 && parse_hex(reference.repository_))
+      refuse(given, "64 hex digits name an image id, not a repository");
     reference.repository_ = concat("library/", reference.repository_);
   }
-  const std::vector<std::string> parts = split(reference.repository_, '/');
-  if (!std::all_of(parts.begin(), parts.end(), is_component)) {
-    refuse(
-        given,
-        "its repository may hold lower-case letters, digits and separators ('.', '_', '-', '/')");
+  for (const std::string& part : split(reference.repository_, '/')) {
+    if (is_component(part)) continue;
+    if (part.empty()) refuse(given, "a part of its repository is empty");
+    if (part != lower(part)) refuse(given, concat("\"", part, "\" must be lower case"));
+    refuse(given, concat("\"", shortened(valid_utf8(part), 80),
+                         "\" may hold a-z and 0-9, joined by '.', '_', '__' or '-'"));
   }
   if (reference.name().size() > longest_name) refuse(given, "it is longer than 255 characters");
   return reference;
@@ -133,7 +143,8 @@ Reference Reference::parse(std::string_view given) {
 Reference Reference::with_tag(std::string_view tag) const {
   if (!is_tag(tag))
     refuse(concat(name(), ':', tag),
-           "its tag may hold letters, digits, '_', '.' and '-', at most 128");
+           "its tag may hold letters, digits, '_', '.' and '-', at most 128, and begin with "
+           "neither '.' nor '-'");
   Reference other = bare();
   other.tag_ = std::string(tag);
   return other;

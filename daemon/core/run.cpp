@@ -1,7 +1,5 @@
 #include "core/run.hpp"
 
-#include <boost/json.hpp>
-
 #include "core/choices.hpp"
 #include "core/json.hpp"
 
@@ -47,7 +45,8 @@ boost::json::value to_json(const Run& run) {
 }
 
 boost::json::value to_json(const Stage& stage) {
-  return boost::json::object{{"image", stage.image},
+  return boost::json::object{{"run", stage.run},
+                             {"image", stage.image},
                              {"name", stage.name},
                              {"state", std::string(render(stage.state))},
                              {"result", stage.result},

@@ -1,11 +1,14 @@
 #include "core/secret.hpp"
 
+#include <cstring>
+
 namespace lighterman {
 
 void Secret::wipe() noexcept {
-  // Through a volatile pointer, so that the compiler does not find the writes useless.
-  volatile char* bytes = value_.data();
-  for (std::size_t i = 0; i < value_.size(); ++i) bytes[i] = 0;
+  // A moved-from or shortened string still holds old bytes behind its end. Growing to the capacity
+  // never allocates.
+  value_.resize(value_.capacity());
+  explicit_bzero(value_.data(), value_.size());
   value_.clear();
 }
 

@@ -22,20 +22,18 @@ constexpr std::array<Unit, 5> units{{{"d", std::chrono::hours(24)},
                                      {"ms", milliseconds(1)}}};
 
 [[noreturn]] void refuse_time(std::string_view given) {
-  throw Error(ErrorKind::invalid,
-              concat("\"", shortened(given, 64), "\" is not a time (like 2026-01-31T12:00:00Z)"));
+  throw Error(ErrorKind::invalid, concat("\"", shortened(valid_utf8(given), 64),
+                                         "\" is not a time (like 2026-01-31T12:00:00Z)"));
 }
 
 [[noreturn]] void refuse_duration(std::string_view given) {
-  throw Error(ErrorKind::invalid, concat("\"", shortened(given, 64),
+  throw Error(ErrorKind::invalid, concat("\"", shortened(valid_utf8(given), 64),
                                          "\" is not a duration (like 90s, 5m, 1h30m or 250ms)"));
 }
 
 }  // namespace
 
-Instant system_now() {
-  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
-}
+Instant system_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 std::string render_time(Instant when) {
   const auto day = std::chrono::floor<std::chrono::days>(when);
@@ -78,9 +76,11 @@ Instant parse_time(std::string_view given) {
   std::size_t at = 19;
   if (at < given.size() && given[at] == '.') {
     int scale = 100;
+    const std::size_t point = at;
     for (++at; at < given.size() && given[at] >= '0' && given[at] <= '9'; ++at, scale /= 10) {
       when += milliseconds((given[at] - '0') * scale);
     }
+    if (at == point + 1) refuse_time(given);
   }
   expect(at, "Zz+-");
   if (given[at] == 'Z' || given[at] == 'z') {
@@ -89,19 +89,22 @@ Instant parse_time(std::string_view given) {
   }
   expect(at + 3, ":");
   if (given.size() != at + 6) refuse_time(given);
-  const auto offset =
-      std::chrono::hours(number(at + 1, 2)) + std::chrono::minutes(number(at + 4, 2));
+  const int hours = number(at + 1, 2), minutes = number(at + 4, 2);
+  if (hours > 23 || minutes > 59) refuse_time(given);
+  const auto offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
   return given[at] == '+' ? when - offset : when + offset;
 }
 
 milliseconds parse_duration(std::string_view given) {
   std::string_view rest = given;
   milliseconds length{0};
+  // Far below what the clocks can count, so that nobody's sum overflows.
+  constexpr milliseconds longest = std::chrono::hours(24 * 365 * 1000);
   if (rest.empty()) refuse_duration(given);
   while (!rest.empty()) {
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    if (error != std::errc()) refuse_duration(given);
+    if (error != std::errc() || length > longest) refuse_duration(given);
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     const std::string_view name = rest.substr(0, rest.find_first_of("0123456789"));
     const Unit* found = nullptr;
@@ -113,6 +116,7 @@ milliseconds parse_duration(std::string_view given) {
     if (found != nullptr) length += found->length * number;
     rest.remove_prefix(name.size());
   }
+  if (length > longest) refuse_duration(given);
   return length;
 }
 

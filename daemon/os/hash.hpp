@@ -28,6 +28,8 @@ class Sha256 {
 
 Digest sha256(std::string_view bytes);
 std::string hmac_sha256(std::string_view key, std::string_view bytes);  ///< 32 raw bytes
+/// For formats that fixed it long ago (hashed known_hosts); not for anything new. 20 raw bytes.
+std::string hmac_sha1(std::string_view key, std::string_view bytes);
 /// Time depends on the lengths only.
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept;
 std::string random_bytes(std::size_t count);  ///< from the operating system

@@ -144,7 +144,7 @@ void check_entry(const TarEntry& entry) {
   const bool is_link =
       entry.type == TarEntry::Type::symlink || entry.type == TarEntry::Type::hardlink;
   const auto refuse = [&](std::string_view why) {
-    throw Error(ErrorKind::invalid, concat("tar: \"", valid_utf8(entry.path), "\": ", why));
+    throw Error(ErrorKind::invalid, concat("tar: \"", valid_utf8(entry.path.c_str()), "\": ", why));
   };
   if (entry.path.empty()) refuse("an entry needs a path");
   if (entry.type == TarEntry::Type::other) refuse("only files, folders and links can be written");

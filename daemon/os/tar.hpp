@@ -31,6 +31,8 @@ class TarWriter {
 
   void add(const TarEntry& entry, std::string_view content = {});  ///< content.size() == entry.size
   void add(const TarEntry& entry, const Pull& content);            ///< exactly entry.size bytes
+  /// `writer` gives the content, exactly entry.size bytes, to the Push it is called with.
+  void add(const TarEntry& entry, const std::function<void(const Push&)>& writer);
   void finish();                                                   ///< end marker; call once
 
  private:

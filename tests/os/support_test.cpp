@@ -62,7 +62,8 @@ TEST(RealEngine, LeavesNothingBehind) {
   {
     RealEngine engine;
     engine.import_busybox();
-    engine.docker({"run", "--detach", "--network=none", "--stop-signal=KILL", "busybox", "sleep", "600"});
+    engine.docker(
+        {"run", "--detach", "--network=none", "--stop-signal=KILL", "busybox", "sleep", "600"});
     folder = std::filesystem::path(engine.socket()).parent_path();
   }
   EXPECT_FALSE(std::filesystem::exists(folder));

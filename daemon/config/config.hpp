@@ -18,13 +18,13 @@ namespace lighterman::config {
 /// A bearer token of the API; only its SHA-256 is kept.
 struct Token {
   std::string name;
-  std::string sha256;              ///< 64 hex digits
-  std::string place;               ///< or "file:..."/"env:...", hashed when read
+  std::string sha256;  ///< 64 hex digits
+  std::string place;   ///< or "file:..."/"env:...", hashed when read
 };
 
 struct Schedule {
-  std::string cron;                ///< five fields, UTC
-  std::string ref;                 ///< full ref; empty: the default branch
+  std::string cron;  ///< five fields, UTC
+  std::string ref;   ///< full ref; empty: the default branch
 };
 
 enum class Supersede { never, queued, running };
@@ -34,16 +34,16 @@ struct Image {
   std::string name;
   std::vector<Reference> targets;  ///< `reference` and `targets`
   std::string context = ".";
-  std::string dockerfile;          ///< empty: Dockerfile (or Containerfile) in the context
+  std::string dockerfile;  ///< empty: Dockerfile (or Containerfile) in the context
   std::string target, platform, network, engine;
   Builder builder = Builder::automatic;
   StagingWay staging = StagingWay::automatic;
   std::map<std::string, std::string> args, labels;
-  std::map<std::string, std::string> secrets;   ///< id -> place
+  std::map<std::string, std::string> secrets;  ///< id -> place
   std::vector<std::string> cache_from;
-  std::vector<std::string> tags;   ///< templates: "{branch}", "{version}", "sha-{short}", "latest"
-  std::vector<std::string> branches, git_tags;  ///< globs; empty: the source's
-  std::vector<std::string> paths, paths_ignore; ///< globs over changed paths
+  std::vector<std::string> tags;  ///< templates: "{branch}", "{version}", "sha-{short}", "latest"
+  std::vector<std::string> branches, git_tags;   ///< globs; empty: the source's
+  std::vector<std::string> paths, paths_ignore;  ///< globs over changed paths
   bool no_cache = false, pull = false;
   BuildLimits limits;
 };
@@ -51,35 +51,35 @@ struct Image {
 struct Source {
   std::string name;
   std::string url;
-  std::string secret_place;        ///< the webhook's secret
-  std::string forge;               ///< empty: told by the headers
+  std::string secret_place;  ///< the webhook's secret
+  std::string forge;         ///< empty: told by the headers
   std::string username, password_place;
   std::string ssh_key_file, ssh_passphrase_place, known_hosts_file, ca_file;
   bool submodules = true, lfs = true;
   std::vector<std::string> branches{"**"}, git_tags{"**"};
   Supersede supersede = Supersede::queued;
-  std::optional<std::chrono::milliseconds> poll;      ///< `every:`
+  std::optional<std::chrono::milliseconds> poll;                 ///< `every:`
   std::chrono::milliseconds catch_up{std::chrono::minutes(15)};  ///< 0: never
   std::vector<Schedule> schedules;
-  bool repository_file = false;    ///< `.lighterman.yml` in the repository may describe images
-  std::vector<std::string> allowed_targets;           ///< globs of names that file may publish to
+  bool repository_file = false;  ///< `.lighterman.yml` in the repository may describe images
+  std::vector<std::string> allowed_targets;  ///< globs of names that file may publish to
   std::map<std::string, Image> images;
 };
 
 struct Config {
   std::filesystem::path file;
   std::string listen = "127.0.0.1:7070";
-  std::string public_url;          ///< for links; empty: http://<listen>
+  std::string public_url;  ///< for links; empty: http://<listen>
   std::filesystem::path data = "/var/lib/lighterman";
-  std::string log_format = "text"; ///< or "json"
+  std::string log_format = "text";  ///< or "json"
   std::vector<Token> tokens;
   std::string staging_listen = "127.0.0.1:7071";
   std::uint64_t staging_size_limit = 20ull << 30;
   std::string compression = "gzip";
-  std::uint64_t body_limit = 25 << 20;                ///< of webhook bodies, bytes
-  unsigned workers = 0;            ///< runs at a time; 0: the engines' slots in all
+  std::uint64_t body_limit = 25 << 20;  ///< of webhook bodies, bytes
+  unsigned workers = 0;                 ///< runs at a time; 0: the engines' slots in all
   std::chrono::milliseconds stop_limit{std::chrono::seconds(30)};
-  std::vector<engine::Options> engines;               ///< at least one
+  std::vector<engine::Options> engines;                 ///< at least one
   std::map<std::string, registry::Options> registries;  ///< by host
   std::map<std::string, Source> sources;
 
@@ -89,7 +89,7 @@ struct Config {
 /// One thing wrong or worth saying about a configuration.
 struct Finding {
   enum class Weight { error, warning } weight = Weight::error;
-  std::string where;               ///< "lighterman.yml:12: sources.hello.url"
+  std::string where;  ///< "lighterman.yml:12: sources.hello.url"
   std::string text;
 };
 

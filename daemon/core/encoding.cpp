@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "core/text.hpp"
 
@@ -33,12 +34,12 @@ std::string encode_base64(std::string_view bytes, std::string_view letters) {
   return text;
 }
 
-constexpr std::array<signed char, 256> base64_values() {
-  std::array<signed char, 256> values{};
+constexpr std::array<std::int8_t, 256> base64_values() {
+  std::array<std::int8_t, 256> values{};
   values.fill(-1);
   for (std::size_t i = 0; i < 64; ++i) {
-    values[static_cast<unsigned char>(alphabet[i])] = static_cast<signed char>(i);
-    values[static_cast<unsigned char>(url_alphabet[i])] = static_cast<signed char>(i);
+    values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+    values[static_cast<unsigned char>(url_alphabet[i])] = static_cast<std::int8_t>(i);
   }
   return values;
 }
@@ -73,7 +74,7 @@ std::string render_base64(std::string_view bytes) { return encode_base64(bytes, 
 std::string render_base64url(std::string_view bytes) { return encode_base64(bytes, url_alphabet); }
 
 std::optional<std::string> parse_base64(std::string_view text) {
-  static constexpr std::array<signed char, 256> values = base64_values();
+  static constexpr std::array<std::int8_t, 256> values = base64_values();
   if (text.ends_with('=')) {
     if (text.size() % 4 != 0) return std::nullopt;
     text.remove_suffix(text.ends_with("==") ? 2 : 1);
@@ -84,7 +85,7 @@ std::optional<std::string> parse_base64(std::string_view text) {
   unsigned group = 0;
   int bits = 0;
   for (const char c : text) {
-    const int value = values[static_cast<unsigned char>(c)];
+    const std::int8_t value = values[static_cast<unsigned char>(c)];
     if (value < 0) return std::nullopt;
     group = (group << 6 | static_cast<unsigned>(value)) & 0xFFFF;
     bits += 6;

@@ -12,6 +12,7 @@
 
 #include "core/build_plan.hpp"
 #include "core/digest.hpp"
+#include "core/error.hpp"
 #include "core/secret.hpp"
 #include "net/http.hpp"
 
@@ -20,21 +21,22 @@ namespace lighterman::engine {
 /// How to reach one Docker Engine.
 struct Options {
   std::string name = "local";
-  std::string host;              ///< unix:///path or tcp://host:port; empty: as the docker CLI finds it
-  net::Trust trust;              ///< for tcp with TLS
+  std::string host;  ///< unix:///path or tcp://host:port; empty: as the docker CLI finds it
+  net::Trust trust;  ///< for tcp with TLS
   bool tls = false;
-  unsigned slots = 2;            ///< builds at the same time
+  unsigned slots = 2;  ///< builds at the same time
   Builder builder = Builder::automatic;
   std::chrono::milliseconds connect_timeout{std::chrono::seconds(10)};
 };
 
 /// What the docker CLI would use: DOCKER_HOST with DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, else
 /// DOCKER_CONTEXT or the current context of DOCKER_CONFIG/config.json, else /var/run/docker.sock.
+/// Throws Error(invalid) for a context that is broken or wants a way we do not have (ssh).
 Options options_from_environment();
 
 struct About {
-  std::string version;           ///< "20.10.24"
-  std::string api_version;       ///< the one we negotiated, "1.41"
+  std::string version;      ///< "20.10.24"
+  std::string api_version;  ///< the one we negotiated, "1.41"
   std::string os, architecture;
   std::string storage_driver;
   bool containerd_store = false;
@@ -46,30 +48,43 @@ struct About {
 struct Login {
   std::string username;
   Secret password;
-  Secret identity_token;         ///< instead of the two above
+  Secret identity_token;  ///< instead of the two above
 };
 
 /// One thing that happened in a build, for the journal and for progress.
 struct BuildNews {
-  enum class Kind { step_started, step_cached, step_done, step_failed, output, warning } kind = Kind::output;
-  std::string step;              ///< "[build 3/4] RUN make", stable within the build
-  std::string text;              ///< output: one line; otherwise what to show
+  enum class Kind {
+    step_started,
+    step_cached,
+    step_done,
+    step_failed,
+    output,
+    warning
+  } kind = Kind::output;
+  std::string step;  ///< "[build 3/4] RUN make", stable within the build
+  std::string text;  ///< output: one line; otherwise what to show
   bool error_stream = false;
-  int line = 0;                  ///< in the Dockerfile, 0: not known
+  int line = 0;  ///< in the Dockerfile, 0: not known
 };
 
 struct BuildRequest {
   const BuildPlan* plan = nullptr;
-  std::string dockerfile_name;   ///< within the context stream
-  std::vector<std::string> tags; ///< full names to give the image
+  std::string dockerfile_name;                             ///< within the context stream
+  std::vector<std::string> tags;                           ///< full names to give the image
   std::function<std::size_t(char*, std::size_t)> context;  ///< the tar
-  std::function<std::optional<Login>(const std::string& host)> login;   ///< any thread
-  std::function<std::optional<Secret>(const std::string& id)> secret;   ///< any thread
-  std::function<void(const BuildNews&)> news;              ///< one thread at a time
+  /// Credentials for a base's registry ("docker.io" for the Hub); any thread, while build() runs.
+  std::function<std::optional<Login>(const std::string& host)> login;
+  /// The value of a secret the Dockerfile mounts; any thread, while build() runs. Ids come from the
+  /// repository: give out only what the configuration allows this image.
+  std::function<std::optional<Secret>(const std::string& id)> secret;
+  /// Hosts whose logins the classic builder gets with the request: it cannot ask as BuildKit does.
+  std::vector<std::string> login_hosts;
+  std::string dockerfile_text;  ///< to find the line of a failed step; empty: lines are not known
+  std::function<void(const BuildNews&)> news;  ///< one thread at a time
 };
 
 struct BuiltImage {
-  std::string image_id;          ///< "sha256:..."
+  std::string image_id;  ///< "sha256:..."
   Builder builder = Builder::buildkit;
   unsigned steps = 0, cached_steps = 0;
 };
@@ -77,20 +92,28 @@ struct BuiltImage {
 /// A failed build: which step, where in the Dockerfile, the exit code and the last output.
 class BuildFailure : public Error {
  public:
-  BuildFailure(const std::string& message, std::string step, int line, std::optional<int> exit_code)
-      : Error(ErrorKind::invalid, message), step_(std::move(step)), line_(line), exit_code_(exit_code) {}
+  BuildFailure(const std::string& message, std::string step, int line, std::optional<int> exit_code,
+               std::vector<std::string> output = {})
+      : Error(ErrorKind::invalid, message),
+        step_(std::move(step)),
+        line_(line),
+        exit_code_(exit_code),
+        output_(std::move(output)) {}
   const std::string& step() const noexcept { return step_; }
-  int line() const noexcept { return line_; }                        ///< 0: not known
+  int line() const noexcept { return line_; }  ///< 0: not known
   std::optional<int> exit_code() const noexcept { return exit_code_; }
+  /// The step's last lines (up to 20), oldest first.
+  const std::vector<std::string>& output() const noexcept { return output_; }
 
  private:
   std::string step_;
   int line_;
   std::optional<int> exit_code_;
+  std::vector<std::string> output_;
 };
 
 struct StageSize {
-  std::string name;              ///< "builder", "stage 0", "final"
+  std::string name;  ///< "builder", "stage 0", "final"
   std::string image_id;
   std::uint64_t bytes = 0;
 };
@@ -103,10 +126,12 @@ struct Inspected {
 };
 
 /// Told while the engine pushes: layer id, what it does, bytes so far and in all (0: not known).
-using PushNews = std::function<void(const std::string& layer, const std::string& doing, std::uint64_t current, std::uint64_t total)>;
+using PushNews = std::function<void(const std::string& layer, const std::string& doing,
+                                    std::uint64_t current, std::uint64_t total)>;
 
-/// One Docker Engine, by its API (docs.docker.com/reference/api/engine). Negotiates the version at
-/// first contact. Errors: unavailable (cannot be reached, cut), BuildFailure, cancelled, denied.
+/// One Docker Engine, by its API (docs.docker.com/reference/api/engine). Each call begins with a
+/// ping that negotiates the version, so that an engine may be upgraded or downgraded under us.
+/// Errors: unavailable (cannot be reached, cut, restarted), BuildFailure, cancelled, denied.
 /// Any thread.
 class Engine {
  public:
@@ -118,15 +143,19 @@ class Engine {
 
   About about(const std::stop_token& stop);
   /// Builds; stop or the plan's timeout really ends the build in the engine. Leaves no container.
+  /// Throws what `context` throws. With BuildKit and cache_from, cache facts go into the image
+  /// (BUILDKIT_INLINE_CACHE), because without them a published image is no cache to anybody.
   BuiltImage build(const BuildRequest& request, const std::stop_token& stop);
   std::optional<Inspected> find_image(const std::string& name, const std::stop_token& stop);
-  void tag(const std::string& image, const std::string& repository, const std::string& tag, const std::stop_token& stop);
+  void tag(const std::string& image, const std::string& repository, const std::string& tag,
+           const std::stop_token& stop);
   /// Pushes name:tag; returns the manifest digest the engine reports (empty if it reports none).
-  std::optional<Digest> push(const std::string& repository, const std::string& tag, const Login& login,
-                             const PushNews& news, const std::stop_token& stop);
+  std::optional<Digest> push(const std::string& repository, const std::string& tag,
+                             const Login& login, const PushNews& news, const std::stop_token& stop);
   /// Streams `images/get` of one image to `sink`.
   void export_image(const std::string& name, const Push& sink, const std::stop_token& stop);
-  /// Removes one name (not the image's other names, never by force); missing is fine.
+  /// Removes one name with a tag (not the image's other names, never by force); missing is fine.
+  /// The engine deletes an image that loses its last name.
   void untag(const std::string& name, const std::stop_token& stop);
 
  private:

@@ -12,8 +12,8 @@
 namespace lighterman::net {
 
 struct Retry {
-  int attempts = 6;                                   ///< in all, the first one included
-  std::chrono::milliseconds first{500};               ///< pause after the first failure
+  int attempts = 6;                      ///< in all, the first one included
+  std::chrono::milliseconds first{500};  ///< pause after the first failure
   std::chrono::milliseconds longest{30'000};
   /// Told before each pause: which attempt failed, why, how long the pause is.
   std::function<void(int attempt, const std::string& why, std::chrono::milliseconds pause)> report;
@@ -36,7 +36,8 @@ std::optional<std::chrono::milliseconds> retry_after(const Response& answer);
 /// Sleeps, or throws Error(cancelled) on stop.
 void pause(std::chrono::milliseconds length, const std::stop_token& stop);
 
-/// The pause after failed attempt number `attempt` (1..): doubling, with full jitter in its upper half.
+/// The pause after failed attempt number `attempt` (1..): doubling, with full jitter in its upper
+/// half.
 std::chrono::milliseconds backoff(const Retry& retry, int attempt);
 
 /// Calls `work` until it returns, or throws something that is not Error(unavailable), or the
@@ -56,7 +57,8 @@ auto retried(const Retry& retry, const std::stop_token& stop, Work&& work) {
         throw Error(error.kind(), concat(error.what(), " (after ", attempt, " attempts)"));
       }
       wait = backoff(retry, attempt);
-      if (const auto* busy = dynamic_cast<const Busy*>(&error)) wait = std::max(wait, busy->pause());
+      if (const auto* busy = dynamic_cast<const Busy*>(&error))
+        wait = std::max(wait, busy->pause());
       why = error.what();
     }
     if (retry.report) retry.report(attempt, why, wait);

@@ -16,7 +16,8 @@ class File {
  public:
   static File open_to_read(const std::filesystem::path& path);  ///< Error(not_found) if missing
   static File create(const std::filesystem::path& path);        ///< new or emptied, mode 0600
-  static File open_to_extend(const std::filesystem::path& path);///< created if missing, kept if there
+  static File open_to_extend(
+      const std::filesystem::path& path);  ///< created if missing, kept if there
 
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
@@ -25,7 +26,7 @@ class File {
   std::size_t read_at(std::uint64_t offset, char* into, std::size_t room) const;  ///< 0: the end
   void write_at(std::uint64_t offset, std::string_view bytes);
   std::uint64_t size() const;
-  void sync();                                                   ///< fdatasync
+  void sync();  ///< fdatasync
   const std::filesystem::path& path() const noexcept { return path_; }
 
  private:
@@ -50,7 +51,8 @@ Secret read_secret(const std::string& place);
 /// A new folder under `parent`, removed with all it holds when this ends.
 class ScratchFolder {
  public:
-  explicit ScratchFolder(const std::filesystem::path& parent = std::filesystem::temp_directory_path());
+  explicit ScratchFolder(
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path());
   ~ScratchFolder();
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;

@@ -73,6 +73,19 @@ std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   return raw;
 }
 
+std::string hmac_sha1(std::string_view key, std::string_view bytes) {
+  if (key.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    throw Error(ErrorKind::invalid, "HMAC-SHA-1: the key is too long");
+  std::string raw(20, '\0');
+  unsigned length = 0;
+  // OpenSSL takes a null key for "the key from before", even when it is to be empty.
+  const void* key_bytes = key.empty() ? "" : key.data();
+  if (!HMAC(EVP_sha1(), key_bytes, static_cast<int>(key.size()), unsigned_bytes(bytes),
+            bytes.size(), reinterpret_cast<unsigned char*>(raw.data()), &length))
+    broken("HMAC-SHA-1");
+  return raw;
+}
+
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

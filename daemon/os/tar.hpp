@@ -33,7 +33,7 @@ class TarWriter {
   void add(const TarEntry& entry, const Pull& content);            ///< exactly entry.size bytes
   /// `writer` gives the content, exactly entry.size bytes, to the Push it is called with.
   void add(const TarEntry& entry, const std::function<void(const Push&)>& writer);
-  void finish();                                                   ///< end marker; call once
+  void finish();  ///< end marker; call once
 
  private:
   struct Inside;

@@ -25,15 +25,15 @@ namespace lighterman::registry {
 
 /// How to talk to one registry host.
 struct Options {
-  std::string host;                 ///< as in references: "registry.example:5000", "docker.io"
+  std::string host;  ///< as in references: "registry.example:5000", "docker.io"
   std::string username;
-  std::string password_place;       ///< "file:..." or "env:..."
-  bool use_docker_config = true;    ///< else ~/.docker/config.json: auths, credHelpers, credsStore
-  bool plain_http = false;          ///< allowed only here; loopback hosts are allowed anyway
-  net::Trust trust;                 ///< beside /etc/docker/certs.d/<host>
-  std::uint64_t push_limit = 0;     ///< bytes a second over all uploads to this host; 0: none
-  unsigned uploads = 4;             ///< layers at a time
-  std::uint64_t chunk = 0;          ///< bytes a request at most; 0: found by trying
+  std::string password_place;     ///< "file:..." or "env:..."
+  bool use_docker_config = true;  ///< else ~/.docker/config.json: auths, credHelpers, credsStore
+  bool plain_http = false;        ///< allowed only here; loopback hosts are allowed anyway
+  net::Trust trust;               ///< beside /etc/docker/certs.d/<host>
+  std::uint64_t push_limit = 0;   ///< bytes a second over all uploads to this host; 0: none
+  unsigned uploads = 4;           ///< layers at a time
+  std::uint64_t chunk = 0;        ///< bytes a request at most; 0: found by trying
   net::Retry retry;
 };
 
@@ -70,20 +70,27 @@ class Client {
   std::optional<std::pair<std::string, Secret>> login() const;
 
   /// Size of the blob in this repository; empty: not there. A "there" is remembered for a minute.
-  std::optional<std::uint64_t> find_blob(const Reference& repository, const Digest& blob, const std::stop_token& stop);
-  /// A blob's bytes from the registry (redirects followed without credentials), verified by the reader.
-  Pull open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset, const std::stop_token& stop);
+  std::optional<std::uint64_t> find_blob(const Reference& repository, const Digest& blob,
+                                         const std::stop_token& stop);
+  /// A blob's bytes from the registry (redirects followed without credentials), verified by the
+  /// reader.
+  Pull open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
+                 const std::stop_token& stop);
   /// By tag or digest; empty: not there. `bytes` is verified against the digest.
-  std::optional<StoredManifest> find_manifest(const Reference& reference, const std::stop_token& stop);
+  std::optional<StoredManifest> find_manifest(const Reference& reference,
+                                              const std::stop_token& stop);
   /// Digest a tag points to, by HEAD; empty: no such tag.
   std::optional<Digest> find_tag(const Reference& reference, const std::stop_token& stop);
   std::vector<std::string> tags(const Reference& repository, const std::stop_token& stop);
 
   /// The three ways a blob arrives, cheapest first: present, mounted from a repository where it was
-  /// seen, sent. An upload that broke goes on where the registry says it stopped, also after a restart.
-  LayerOutcome bring(const BlobSource& blob, const Reference& repository, const SendNews& news, const std::stop_token& stop);
+  /// seen, sent. An upload that broke goes on where the registry says it stopped, also after a
+  /// restart.
+  LayerOutcome bring(const BlobSource& blob, const Reference& repository, const SendNews& news,
+                     const std::stop_token& stop);
   /// PUT by tag or by digest, as `reference` says; returns the digest the registry confirms.
-  Digest put_manifest(const Reference& reference, const std::string& media_type, const std::string& bytes, const std::stop_token& stop);
+  Digest put_manifest(const Reference& reference, const std::string& media_type,
+                      const std::string& bytes, const std::stop_token& stop);
   void delete_manifest(const Reference& by_digest, const std::stop_token& stop);
 
  private:

@@ -17,10 +17,10 @@ struct ContextTotals {
 
 /// A build context as a tar stream out of a commit's tree: `folder` of the repository, with the
 /// ignore rules of "<dockerfile>.dockerignore" or ".dockerignore" applied as Docker does
-/// (docs.docker.com/build/concepts/context/#dockerignore-files), submodules and LFS pointers resolved.
-/// Owners are 0:0 and times come from each entry's content, so equal trees give equal bytes and a
-/// changed file never keeps its time. A Dockerfile outside the folder is added at `dockerfile_name`.
-/// Memory: one read buffer; large blobs are streamed. One thread at a time.
+/// (docs.docker.com/build/concepts/context/#dockerignore-files), submodules and LFS pointers
+/// resolved. Owners are 0:0 and times come from each entry's content, so equal trees give equal
+/// bytes and a changed file never keeps its time. A Dockerfile outside the folder is added at
+/// `dockerfile_name`. Memory: one read buffer; large blobs are streamed. One thread at a time.
 class Context {
  public:
   /// Error(not_found) when folder or Dockerfile is not in the commit, with near names.

@@ -18,23 +18,23 @@ namespace lighterman::source {
 /// How to fetch one source. Secrets are places ("file:...", "env:..."), read when a fetch asks.
 struct Options {
   std::string name;
-  std::string url;                ///< https://, http://, ssh://, git@host:path, file:// or a path
-  std::string username;           ///< for https with a password or token
+  std::string url;       ///< https://, http://, ssh://, git@host:path, file:// or a path
+  std::string username;  ///< for https with a password or token
   std::string password_place;
-  std::string ssh_key_file;       ///< private key; its ".pub" need not exist
+  std::string ssh_key_file;  ///< private key; its ".pub" need not exist
   std::string ssh_passphrase_place;
-  std::string known_hosts_file;   ///< empty: ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts
-  std::string ca_file;            ///< PEM, believed beside the system's
+  std::string known_hosts_file;  ///< empty: ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts
+  std::string ca_file;           ///< PEM, believed beside the system's
   bool submodules = true;
-  bool lfs = true;                ///< resolve Git LFS pointers (needs git-lfs)
+  bool lfs = true;  ///< resolve Git LFS pointers (needs git-lfs)
   std::chrono::milliseconds timeout{std::chrono::minutes(30)};
 };
 
 struct Commit {
   std::string id;
-  std::string author;             ///< "Name <mail>"
+  std::string author;  ///< "Name <mail>"
   std::string message;
-  std::int64_t time = 0;          ///< committer time, seconds since 1970
+  std::int64_t time = 0;  ///< committer time, seconds since 1970
 };
 
 /// Told while fetching: objects received, objects in all, bytes.

@@ -23,7 +23,7 @@ struct Options {
 /// What came of adding an event.
 struct Added {
   RunId run = 0;
-  bool duplicate = false;      ///< the delivery was known: this is the run it made then
+  bool duplicate = false;  ///< the delivery was known: this is the run it made then
 };
 
 /// Which runs a list wants; empty fields do not filter.
@@ -37,7 +37,7 @@ struct RunFilter {
 /// Where a moving tag stands, as far as we set it.
 struct TagRecord {
   std::string commit;
-  std::string ref;             ///< the ref whose run set it
+  std::string ref;  ///< the ref whose run set it
   Digest digest;
   RunId run = 0;
 };
@@ -45,15 +45,15 @@ struct TagRecord {
 /// A layer whose compressed form is known: nothing is compressed twice.
 struct KnownLayer {
   DiffId diff_id;
-  std::string compression;     ///< "gzip" or "zstd", with the level: "gzip-1"
+  std::string compression;  ///< "gzip" or "zstd", with the level: "gzip-1"
   Descriptor blob;
   std::uint64_t uncompressed_size = 0;
 };
 
 /// An upload that had begun, so that a restarted daemon can go on with it.
 struct UploadRecord {
-  std::string location;        ///< the absolute URL the registry gave
-  std::uint64_t offset = 0;    ///< bytes the registry was last known to hold
+  std::string location;      ///< the absolute URL the registry gave
+  std::uint64_t offset = 0;  ///< bytes the registry was last known to hold
   Instant updated{};
 };
 
@@ -66,7 +66,8 @@ std::string lane_of(const PushEvent& event);
 /// Throws Error(internal) when the disk fails, Error(not_found) where a run does not exist.
 class Store {
  public:
-  explicit Store(Options options);  ///< opens or creates, migrates; Error(conflict) if newer than we know
+  explicit Store(
+      Options options);  ///< opens or creates, migrates; Error(conflict) if newer than we know
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -98,7 +99,8 @@ class Store {
   void begin_stage(RunId run, const std::string& image, const std::string& name);
   void end_stage(RunId run, const std::string& image, const std::string& name, StageState state,
                  const boost::json::value& result);
-  std::optional<Stage> find_stage(RunId run, const std::string& image, const std::string& name) const;
+  std::optional<Stage> find_stage(RunId run, const std::string& image,
+                                  const std::string& name) const;
   std::vector<Stage> stages(RunId run) const;  ///< in the order they began
 
   // Journal ---------------------------------------------------------------------------------
@@ -112,7 +114,8 @@ class Store {
   /// Changes whenever anything that a watcher could see changes (runs, stages, journal).
   std::uint64_t version() const;
   /// Returns the version once it differs from `seen`, or after `timeout`, or on stop.
-  std::uint64_t wait(std::uint64_t seen, std::chrono::milliseconds timeout, const std::stop_token& stop) const;
+  std::uint64_t wait(std::uint64_t seen, std::chrono::milliseconds timeout,
+                     const std::stop_token& stop) const;
 
   // What a later run wants to know ------------------------------------------------------------
   std::optional<std::string> find_head(const std::string& source, const std::string& ref) const;

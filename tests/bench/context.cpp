@@ -1,10 +1,10 @@
 // Streams a commit's build context to standard output: context MIRROR_FOLDER URL
+#include "source/context.hpp"
+
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
-
-#include "source/context.hpp"
 
 int main(int count, char** arguments) {
   using namespace lighterman;

@@ -16,8 +16,6 @@
 #include "core/error.hpp"
 #include "os/program.hpp"
 
-extern char** environ;
-
 namespace lighterman::support {
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds timeout) {

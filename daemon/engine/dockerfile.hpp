@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lighterman::engine {
+
+/// Where the instructions of a Dockerfile stand. Engines report a failed step by its text and
+/// number only, so this finds the line to show to people; nothing is decided by it. Any thread.
+class Dockerfile {
+ public:
+  explicit Dockerfile(std::string_view text);
+
+  /// Of BuildKit's "[build 3/4] RUN make"; 0: not known.
+  int line_of_vertex(std::string_view name) const;
+  /// Of the classic builder's instruction number `number` (from 1); 0: not known.
+  int line_of_instruction(unsigned number, std::string_view text) const;
+
+ private:
+  struct Instruction {
+    int line = 0;
+    std::string keyword;  ///< upper case
+    std::string text;     ///< whole, white space made single
+    std::string stage;    ///< its name, or "stage-N"; empty before the first FROM
+    unsigned place = 0;   ///< BuildKit's number within the stage; 0: not counted
+  };
+  void add(int line, std::string_view text);
+
+  std::vector<Instruction> instructions_;
+  std::vector<std::string> stages_;
+  unsigned place_ = 0;
+};
+
+}  // namespace lighterman::engine

@@ -1,0 +1,211 @@
+#include "source/context.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "os/tar.hpp"
+#include "source/git.hpp"
+#include "source/tree_walk.hpp"
+
+namespace lighterman::source {
+namespace {
+
+constexpr std::uint64_t largest_ignore_file = 4 << 20;
+/// Cannot clash: a context of ours never holds a file of this name.
+constexpr const char* outside_name = ".lighterman.Dockerfile";
+
+/// A repository path without ".", doubled slashes and a trailing one; ".." is refused.
+std::string repository_path(const std::string& given, std::string_view what) {
+  std::vector<std::string> parts;
+  for (std::string& part : split(given, '/')) {
+    if (part == "..")
+      throw Error(ErrorKind::invalid, concat(what, " \"", given, "\" leads out of the repository"));
+    if (!part.empty() && part != ".") parts.push_back(std::move(part));
+  }
+  return parts.empty() ? "." : join(parts, "/");
+}
+
+std::string below(const std::string& folder, const std::string& name) {
+  return folder == "." ? name : concat(folder, '/', name);
+}
+
+/// The names in a folder of the commit, for "did you mean".
+std::vector<std::string> names_in(git_repository* repository, const git_tree* root,
+                                  const std::string& folder) {
+  Tree inner;
+  const git_tree* tree = root;
+  if (folder != ".") {
+    git_tree_entry* found = nullptr;
+    if (git_tree_entry_bypath(&found, root, folder.c_str()) != 0) return {};
+    const TreeEntry entry(found);
+    git_tree* opened = nullptr;
+    if (git_tree_lookup(&opened, repository, git_tree_entry_id(found)) != 0) return {};
+    inner.reset(opened);
+    tree = opened;
+  }
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < git_tree_entrycount(tree); ++i)
+    names.emplace_back(git_tree_entry_name(git_tree_entry_byindex(tree, i)));
+  return names;
+}
+
+git_object_t kind_at(const git_tree* root, const std::string& path) {
+  if (path == ".") return GIT_OBJECT_TREE;
+  git_tree_entry* found = nullptr;
+  if (git_tree_entry_bypath(&found, root, path.c_str()) != 0) return GIT_OBJECT_INVALID;
+  const TreeEntry entry(found);
+  return git_tree_entry_type(found);
+}
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string folder_name(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+}  // namespace
+
+struct Context::Inside {
+  const Mirror& mirror;
+  std::string commit, folder;
+  std::string dockerfile;  ///< in the repository
+  std::string name;        ///< in the stream
+  bool outside = false;    ///< the Dockerfile is not in the folder
+  IgnoreRules rules;
+
+  void find_dockerfile(git_repository* repository, const git_tree* root, const std::string& given) {
+    std::vector<std::string> choices;
+    if (given.empty()) {
+      choices = {below(folder, "Dockerfile"), below(folder, "Containerfile")};
+    } else {
+      // As written from the repository's root, or, as in Compose files, from the context.
+      const std::string path = repository_path(given, "dockerfile");
+      choices = {path, below(folder, path)};
+    }
+    for (const std::string& choice : choices) {
+      if (kind_at(root, choice) != GIT_OBJECT_BLOB) continue;
+      dockerfile = choice;
+      outside = folder != "." && !choice.starts_with(folder + '/');
+      name = outside ? outside_name : folder == "." ? choice : choice.substr(folder.size() + 1);
+      return;
+    }
+    const std::vector<std::string> near = names_in(repository, root, folder_name(choices.front()));
+    throw Error(ErrorKind::not_found,
+                concat("there is no ", choices.front(), " in commit ", shortened(commit, 12),
+                       did_you_mean(base_name(choices.front()), near),
+                       given.empty() ? " (set dockerfile, or context)" : ""));
+  }
+};
+
+Context::Context(const Mirror& mirror, std::string commit, std::string folder,
+                 std::string dockerfile)
+    : inside_(new Inside{
+          mirror, std::move(commit), repository_path(folder, "context"), "", "", false, {}}) {
+  const Repository repository = open_repository(mirror.folder().string());
+  git_tree* opened = nullptr;
+  check(git_commit_tree(&opened, get_commit(repository.get(), inside_->commit).get()),
+        "reading the commit's tree");
+  const Tree root(opened);
+  if (kind_at(opened, inside_->folder) != GIT_OBJECT_TREE) {
+    throw Error(
+        ErrorKind::not_found,
+        concat("there is no context folder \"", inside_->folder, "\" in commit ",
+               shortened(inside_->commit, 12),
+               did_you_mean(base_name(inside_->folder),
+                            names_in(repository.get(), opened, folder_name(inside_->folder)))));
+  }
+  inside_->find_dockerfile(repository.get(), opened, dockerfile);
+  // "<Dockerfile>.dockerignore" comes before the general one.
+  auto text =
+      mirror.find_file(inside_->commit, inside_->dockerfile + ".dockerignore", largest_ignore_file);
+  if (!text)
+    text = mirror.find_file(inside_->commit, below(inside_->folder, ".dockerignore"),
+                            largest_ignore_file);
+  if (text) inside_->rules = IgnoreRules::parse(*text);
+}
+
+Context::~Context() = default;
+Context::Context(Context&&) noexcept = default;
+const std::string& Context::dockerfile_name() const noexcept { return inside_->name; }
+
+ContextTotals Context::write(const Push& out, const std::stop_token& stop) const {
+  ContextTotals totals;
+  os::TarWriter tar(out);
+  TreeWalk walk(tar, inside_->rules, totals, stop);
+  // The engine needs both, whatever the rules say.
+  walk.write(inside_->mirror, inside_->commit, inside_->folder, {inside_->name, ".dockerignore"});
+  if (inside_->outside)
+    walk.write_file(inside_->mirror, inside_->commit, inside_->dockerfile, inside_->name);
+  tar.finish();
+  return totals;
+}
+
+struct ContextStream::Inside {
+  static constexpr std::size_t room = 1 << 20;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::string filled, read;  ///< the writer's side and the reader's, swapped when that is empty
+  std::size_t at = 0;
+  bool ended = false;
+  std::exception_ptr thrown;
+  ContextTotals totals;
+  std::stop_source stop;
+  std::jthread writer;
+
+  void take(std::string_view bytes) {
+    std::unique_lock lock(mutex);
+    if (!changed.wait(lock, stop.get_token(), [&] { return filled.size() < room; })) {
+      throw Error(ErrorKind::cancelled, "stopped while the build context was read");
+    }
+    filled.append(bytes);
+    changed.notify_all();
+  }
+};
+
+ContextStream::ContextStream(const Context& context, const std::stop_token& stop)
+    : inside_(std::make_unique<Inside>()) {
+  Inside& inside = *inside_;
+  inside.writer = std::jthread([&inside, &context, stop] {
+    const std::stop_callback pass_on(stop, [&] { inside.stop.request_stop(); });
+    try {
+      inside.totals = context.write([&](std::string_view bytes) { inside.take(bytes); },
+                                    inside.stop.get_token());
+    } catch (...) {
+      // The reader throws it on, on its own thread.
+      inside.thrown = std::current_exception();
+    }
+    const std::lock_guard lock(inside.mutex);
+    inside.ended = true;
+    inside.changed.notify_all();
+  });
+}
+
+ContextStream::~ContextStream() { inside_->stop.request_stop(); }
+
+std::size_t ContextStream::read(char* into, std::size_t room) {
+  Inside& inside = *inside_;
+  if (inside.at == inside.read.size()) {
+    std::unique_lock lock(inside.mutex);
+    inside.changed.wait(lock, [&] { return inside.ended || !inside.filled.empty(); });
+    inside.read.clear();
+    inside.at = 0;
+    inside.read.swap(inside.filled);
+    inside.changed.notify_all();
+    if (inside.read.empty()) {
+      if (inside.thrown) std::rethrow_exception(inside.thrown);
+      return 0;
+    }
+  }
+  const std::size_t part = std::min(room, inside.read.size() - inside.at);
+  std::copy_n(inside.read.data() + inside.at, part, into);
+  inside.at += part;
+  return part;
+}
+
+ContextTotals ContextStream::totals() const { return inside_->totals; }
+
+}  // namespace lighterman::source

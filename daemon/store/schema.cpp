@@ -1,0 +1,163 @@
+#include "store/schema.hpp"
+
+#include <array>
+
+#include "core/error.hpp"
+
+namespace lighterman::store {
+namespace {
+
+// Times are milliseconds since 1970, UTC. An event is what was asked and never changes; its run,
+// of the same id, is what becomes of it. Apart, because a run's small row is rewritten often and an
+// event's body can be long.
+constexpr const char* version_1 = R"sql(
+CREATE TABLE events (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: people keep links to runs
+  source    TEXT NOT NULL,
+  delivery  TEXT NOT NULL,
+  received  INTEGER NOT NULL,
+  body      TEXT NOT NULL,                      -- the PushEvent as JSON
+  UNIQUE (source, delivery)
+);
+
+CREATE TABLE runs (
+  id            INTEGER PRIMARY KEY REFERENCES events (id) ON DELETE CASCADE,
+  source        TEXT NOT NULL,
+  ref           TEXT NOT NULL,
+  asked_commit  TEXT NOT NULL,
+  asks          TEXT NOT NULL,                  -- what is built: images, arguments, cache
+  state         TEXT NOT NULL,
+  commit_id     TEXT NOT NULL DEFAULT '',
+  why           TEXT NOT NULL DEFAULT '',
+  cancel_wanted INTEGER NOT NULL DEFAULT 0,
+  cancel_why    TEXT NOT NULL DEFAULT '',
+  superseded_by INTEGER,
+  retry_of      INTEGER REFERENCES runs (id) ON DELETE SET NULL,
+  attempt       INTEGER NOT NULL DEFAULT 0,
+  created       INTEGER NOT NULL,
+  started       INTEGER,
+  ended         INTEGER
+);
+CREATE INDEX runs_by_source ON runs (source);
+CREATE INDEX runs_queued ON runs (id) WHERE state = 'queued';
+CREATE INDEX runs_open ON runs (source, ref) WHERE ended IS NULL;
+CREATE INDEX runs_by_commit ON runs (iif(commit_id = '', asked_commit, commit_id));
+CREATE INDEX runs_retried ON runs (retry_of) WHERE retry_of IS NOT NULL;
+
+CREATE TABLE stages (
+  place   INTEGER PRIMARY KEY AUTOINCREMENT,    -- the order in which they began
+  run     INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  image   TEXT NOT NULL,
+  name    TEXT NOT NULL,
+  state   TEXT NOT NULL,
+  result  TEXT NOT NULL,
+  started INTEGER NOT NULL,
+  ended   INTEGER,
+  UNIQUE (run, image, name)
+);
+
+CREATE TABLE journal (
+  run    INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  moment INTEGER NOT NULL,
+  image  TEXT NOT NULL,
+  stage  TEXT NOT NULL,
+  kind   TEXT NOT NULL,
+  text   TEXT NOT NULL,
+  PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+
+CREATE TABLE heads (
+  source    TEXT NOT NULL,
+  ref       TEXT NOT NULL,
+  commit_id TEXT NOT NULL,
+  PRIMARY KEY (source, ref)
+) WITHOUT ROWID;
+
+CREATE TABLE tags (
+  reference TEXT PRIMARY KEY,                   -- host/repository:tag
+  commit_id TEXT NOT NULL,
+  ref       TEXT NOT NULL,
+  digest    TEXT NOT NULL,
+  run       INTEGER NOT NULL                    -- outlives the run
+) WITHOUT ROWID;
+
+CREATE TABLE layers (
+  diff_id           TEXT NOT NULL,
+  compression       TEXT NOT NULL,
+  media_type        TEXT NOT NULL,
+  blob              TEXT NOT NULL,
+  size              INTEGER NOT NULL,
+  uncompressed_size INTEGER NOT NULL,
+  PRIMARY KEY (diff_id, compression)
+) WITHOUT ROWID;
+CREATE INDEX layers_by_blob ON layers (blob);
+
+CREATE TABLE places (
+  seen       INTEGER PRIMARY KEY AUTOINCREMENT, -- larger: seen later
+  host       TEXT NOT NULL,
+  blob       TEXT NOT NULL,
+  repository TEXT NOT NULL,
+  UNIQUE (host, blob, repository)
+);
+
+CREATE TABLE uploads (
+  repository TEXT NOT NULL,                     -- host/repository
+  blob       TEXT NOT NULL,
+  location   TEXT NOT NULL,
+  offset     INTEGER NOT NULL,
+  updated    INTEGER NOT NULL,
+  PRIMARY KEY (repository, blob)
+) WITHOUT ROWID;
+
+CREATE TABLE facts (
+  scope TEXT NOT NULL,
+  name  TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array steps_to_here{version_1};
+
+/// "LtMn", so that another program's database is not taken for an old one of ours.
+constexpr std::int64_t application = 0x4c744d6e;
+
+std::int64_t pragma(Connection& database, const char* question) {
+  Statement answer = database.query(question);
+  return answer.step() ? answer.number(0) : 0;
+}
+
+void refuse_strangers(Connection& database) {
+  const std::int64_t owner = pragma(database, "PRAGMA application_id");
+  const std::int64_t objects = pragma(database, "SELECT count(*) FROM sqlite_schema");
+  if (owner == application || (owner == 0 && objects == 0)) return;
+  throw Error(
+      ErrorKind::invalid,
+      concat(database.file(), ": another program's database; name an empty place for ours"));
+}
+
+}  // namespace
+
+std::span<const char* const> schema_steps() noexcept { return steps_to_here; }
+
+void migrate(Connection& database, std::span<const char* const> steps) {
+  refuse_strangers(database);
+  const auto known = static_cast<std::int64_t>(steps.size());
+  const std::int64_t found = pragma(database, "PRAGMA user_version");
+  if (found > known)
+    throw Error(ErrorKind::conflict,
+                concat(database.file(), ": written by a newer Lighterman (schema ", found,
+                       ", this one knows ", known, "); start that version or restore a backup"));
+  if (found == known) return;
+  // A failure closes the connection, which rolls back: half a migration is never seen.
+  database.execute("BEGIN IMMEDIATE");
+  for (std::int64_t version = found; version < known; ++version)
+    during(concat("bringing the schema to version ", version + 1),
+           [&] { database.execute(steps[static_cast<std::size_t>(version)]); });
+  database.execute(concat("PRAGMA application_id = ", application));
+  database.execute(concat("PRAGMA user_version = ", known));
+  database.execute("COMMIT");
+}
+
+}  // namespace lighterman::store

@@ -1,0 +1,116 @@
+#include "core/error.hpp"
+#include "house.hpp"
+
+namespace lighterman::api {
+namespace {
+
+config::Config with_token(const std::string& name, const std::string& value) {
+  config::Config config;
+  config.tokens.push_back({name, std::string(os::sha256(value).hex()), ""});
+  return config;
+}
+
+httplib::Headers bearer(const std::string& token) { return {{"Authorization", "Bearer " + token}}; }
+
+TEST(Access, NeedsAToken) {
+  House house(House::quick(), with_token("ci", "t0ken"));
+  const auto without = house.get("/api/v1/runs");
+  EXPECT_EQ(without.status, 401);
+  EXPECT_EQ(without.get_header_value("WWW-Authenticate"), "Bearer realm=\"lighterman\"");
+  const auto wrong = house.get("/api/v1/runs", bearer("t0keN"));
+  EXPECT_EQ(wrong.status, 401);
+  EXPECT_EQ(detail_of(wrong).find("t0keN"), std::string::npos);
+  EXPECT_EQ(house.get("/api/v1/runs", {{"Authorization", "Basic dDBrZW4="}}).status, 401);
+  EXPECT_EQ(house.get("/api/v1/runs", bearer("")).status, 401);
+  EXPECT_EQ(house.get("/api/v1/runs", bearer("t0ken")).status, 200);
+  EXPECT_EQ(house.get("/api/v1/runs", {{"Authorization", "bearer t0ken"}}).status, 200);
+}
+
+TEST(Access, GuardsEveryOperationThatIsNotOpen) {
+  House house(House::quick(), with_token("ci", "t0ken"));
+  for (const char* path : {"/api/v1/runs", "/api/v1/runs/1", "/api/v1/runs/1/log",
+                           "/api/v1/runs/1/events", "/api/v1/sources"})
+    EXPECT_EQ(house.get(path).status, 401) << path;
+  for (const char* path : {"/api/v1/runs", "/api/v1/runs/1/cancel", "/api/v1/runs/1/retry"})
+    EXPECT_EQ(house.post(path, "{}").status, 401) << path;
+  for (const char* path : {"/healthz", "/readyz", "/version", "/openapi.json", "/api/v1/healthz"})
+    EXPECT_EQ(house.get(path).status, 200) << path;
+}
+
+TEST(Access, RemembersWhoAsked) {
+  House house(House::quick(), with_token("ci", "t0ken"));
+  house.post("/api/v1/runs", R"({"source":"hello","ref":"main"})", bearer("t0ken"));
+  EXPECT_EQ(house.store.get(1).event.author, "ci");
+  house.post("/api/v1/runs/1/cancel", "", bearer("t0ken"));
+  EXPECT_EQ(house.store.get(1).why, "cancelled by token \"ci\"");
+}
+
+TEST(Access, TakesTokensFromFilesAndNewOnesAfterAReload) {
+  House house;
+  config::Config config;
+  os::replace_file(house.folder() / "token", "from-file\n");
+  config.tokens.push_back({"ops", "", concat("file:", (house.folder() / "token").string())});
+  house.reload(config);
+  EXPECT_EQ(house.get("/api/v1/runs").status, 401);
+  EXPECT_EQ(house.get("/api/v1/runs", bearer("from-file")).status, 200);
+  house.reload(with_token("ci", "other"));
+  EXPECT_EQ(house.get("/api/v1/runs", bearer("from-file")).status, 401);
+  EXPECT_EQ(house.get("/api/v1/runs", bearer("other")).status, 200);
+}
+
+TEST(Access, StaysShutWhenATokensFileIsMissing) {
+  config::Config config;
+  config.tokens.push_back({"ops", "", "file:/nowhere/token"});
+  House house(House::quick(), config);
+  EXPECT_EQ(house.get("/api/v1/runs").status, 401);
+  EXPECT_EQ(house.get("/api/v1/runs", bearer("")).status, 401);
+}
+
+TEST(Access, WithoutTokensIsForThisMachineOnly) {
+  Options options = House::quick();
+  options.listen = "0.0.0.0:0";
+  House house(options);
+  const auto reply = house.get("/api/v1/runs");
+  EXPECT_EQ(reply.status, 403);
+  EXPECT_NE(detail_of(reply).find("tokens"), std::string::npos);
+  EXPECT_EQ(house.get("/healthz").status, 200);
+}
+
+TEST(Access, WithoutTokensIsNotForOtherSitesPages) {
+  House house;
+  const auto status = [&](const httplib::Headers& headers) {
+    return house.get("/api/v1/runs", headers).status;
+  };
+  EXPECT_EQ(status({{"Host", "attacker.example"}}), 403);
+  EXPECT_EQ(status({{"Host", "127.0.0.1.attacker.example"}}), 403);
+  EXPECT_EQ(status({{"Host", "localhost:7070"}}), 200);
+  EXPECT_EQ(status({{"Host", "[::1]:7070"}}), 200);
+  EXPECT_EQ(status({{"Origin", "https://attacker.example"}}), 403);
+  EXPECT_EQ(status({{"Origin", "null"}}), 403);
+  EXPECT_EQ(status({{"Origin", "http://localhost:7070"}}), 200);
+  EXPECT_EQ(status({{"Sec-Fetch-Site", "cross-site"}}), 403);
+  EXPECT_EQ(house.get("/api/v1/runs").get_header_value_count("Access-Control-Allow-Origin"), 0U);
+}
+
+TEST(Access, TellsReadinessWithItsReason) {
+  House house;
+  EXPECT_EQ(house.get("/readyz").status, 200);
+  house.readiness = {false, "the engine cannot be reached"};
+  const auto reply = house.get("/readyz");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(detail_of(reply), "not ready: the engine cannot be reached");
+}
+
+TEST(Access, ShowsSourcesWithoutPasswords) {
+  config::Config config;
+  config.sources["hello"].url = "https://user:hunter2@git.example/acme/hello.git";
+  House house(House::quick(), config);
+  const auto reply = house.get("/api/v1/sources");
+  EXPECT_EQ(reply.body.find("hunter2"), std::string::npos);
+  const json::value source = parsed(reply).at("sources").at(0);
+  EXPECT_EQ(source.at("url").as_string(), "https://user@git.example/acme/hello.git");
+  EXPECT_EQ(source.at("images"), (json::array{"app", "tool"}));
+}
+
+}  // namespace
+}  // namespace lighterman::api

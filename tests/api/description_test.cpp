@@ -1,0 +1,148 @@
+#include "api/description.hpp"
+
+#include <set>
+
+#include "api/routes.hpp"
+#include "house.hpp"
+
+namespace lighterman::api {
+namespace {
+
+const json::value& described() {
+  static const json::value document = json::parse(description());
+  return document;
+}
+
+const json::value& resolved(const json::value& schema) {
+  const json::value* reference = schema.as_object().if_contains("$ref");
+  if (reference == nullptr) return schema;
+  return described().at_pointer(std::string_view(reference->as_string()).substr(1));
+}
+
+bool has_type(const json::value& value, std::string_view type) {
+  if (type == "string") return value.is_string();
+  if (type == "integer") return value.is_int64() || value.is_uint64();
+  if (type == "boolean") return value.is_bool();
+  if (type == "null") return value.is_null();
+  if (type == "array") return value.is_array();
+  return type == "object" && value.is_object();
+}
+
+bool type_fits(const json::value& value, const json::value& type) {
+  if (type.is_string()) return has_type(value, type.as_string());
+  for (const json::value& choice : type.as_array())
+    if (has_type(value, choice.as_string())) return true;
+  return false;
+}
+
+/// As much of JSON Schema as openapi.json uses; and stricter: what is not described does not fit.
+std::string misfit(const json::value& value, const json::value& given, const std::string& where) {
+  const json::object& schema = resolved(given).as_object();
+  if (const json::value* type = schema.if_contains("type"); type && !type_fits(value, *type))
+    return where + ": another type is described";
+  if (const json::value* choices = schema.if_contains("enum")) {
+    const json::array& all = choices->as_array();
+    if (std::find(all.begin(), all.end(), value) == all.end()) return where + ": not a choice";
+  }
+  if (value.is_array() && schema.contains("items")) {
+    for (const json::value& item : value.as_array())
+      if (auto fault = misfit(item, schema.at("items"), where + "[]"); !fault.empty()) return fault;
+  }
+  if (!value.is_object() || !schema.contains("properties")) return "";
+  for (const json::value& name : schema.at("required").as_array())
+    if (!value.as_object().contains(name.as_string()))
+      return concat(where, ".", std::string(name.as_string()), ": missing");
+  for (const auto& field : value.as_object()) {
+    const std::string path = concat(where, ".", std::string(field.key()));
+    const json::value* property = schema.at("properties").as_object().if_contains(field.key());
+    if (property == nullptr) return path + ": not described";
+    if (auto fault = misfit(field.value(), *property, path); !fault.empty()) return fault;
+  }
+  return "";
+}
+
+void expect_described(const httplib::Response& response, const std::string& method,
+                      const std::string& path) {
+  SCOPED_TRACE(method + " " + path);
+  const json::value& operation = described().at("paths").at(path).at(method);
+  const json::value* found =
+      operation.at("responses").as_object().if_contains(std::to_string(response.status));
+  ASSERT_NE(found, nullptr) << response.status << " " << response.body;
+  std::string type = response.get_header_value("Content-Type");
+  type = type.substr(0, type.find(';'));
+  const json::value* content = resolved(*found).at("content").as_object().if_contains(type);
+  ASSERT_NE(content, nullptr) << type;
+  if (!type.ends_with("json")) return;
+  EXPECT_EQ(misfit(json::parse(response.body), content->at("schema"), "body"), "");
+}
+
+TEST(Description, NamesExactlyWhatIsServed) {
+  std::set<std::string> served;
+  for (const Route& route : routes()) served.insert(concat(lower(route.method), " ", route.path));
+  std::set<std::string> told;
+  std::set<std::string> names;
+  for (const auto& path : described().at("paths").as_object()) {
+    for (const auto& operation : path.value().as_object()) {
+      told.insert(concat(std::string(operation.key()), " ", std::string(path.key())));
+      names.insert(json::value_to<std::string>(operation.value().at("operationId")));
+    }
+  }
+  EXPECT_EQ(served, told);
+  EXPECT_EQ(names.size(), told.size());
+}
+
+TEST(Description, SaysWhichOperationsAreOpen) {
+  for (const Route& route : routes()) {
+    const json::value& operation = described().at("paths").at(route.path).at(lower(route.method));
+    EXPECT_EQ(operation.as_object().contains("security"), route.access == Access::open)
+        << route.path;
+  }
+}
+
+TEST(Description, HasEverythingItRefersTo) {
+  std::string text(description());
+  for (std::size_t at = 0; (at = text.find("\"#/", at)) != std::string::npos; ++at) {
+    const std::string pointer = text.substr(at + 2, text.find('"', at + 2) - at - 2);
+    EXPECT_NO_THROW(described().at_pointer(pointer)) << pointer;
+  }
+}
+
+TEST(Description, FitsWhatIsAnswered) {
+  House house;
+  const RunId run = house.push("1");
+  house.say(run, 3);
+  house.store.begin_stage(run, "", "source");
+  house.store.end_stage(run, "", "source", StageState::done, json::object{{"commit", "x"}});
+  const std::string body = R"({"source":"hello","ref":"main"})";
+  const std::string base = "/api/v1";
+  expect_described(house.post(base + "/runs", body), "post", base + "/runs");
+  expect_described(house.post(base + "/runs", "{}"), "post", base + "/runs");
+  expect_described(house.post(base + "/runs", R"({"source":"x","ref":"a"})"), "post",
+                   base + "/runs");
+  expect_described(house.get(base + "/runs?limit=1"), "get", base + "/runs");
+  expect_described(house.get(base + "/runs?limit=0"), "get", base + "/runs");
+  const std::string one = base + "/runs/{id}";
+  expect_described(house.get(base + "/runs/1"), "get", one);
+  expect_described(house.get(base + "/runs/77"), "get", one);
+  expect_described(house.get(base + "/runs/1/log"), "get", one + "/log");
+  expect_described(house.get(base + "/runs/1/log", {{"Range", "bytes=0-1"}}), "get", one + "/log");
+  expect_described(house.get(base + "/runs/1/log", {{"Range", "bytes=9999-"}}), "get",
+                   one + "/log");
+  expect_described(house.get(base + "/runs/1/log", {{"Accept", "application/json"}}), "get",
+                   one + "/log");
+  expect_described(house.post(base + "/runs/1/retry", "{}"), "post", one + "/retry");
+  expect_described(house.post(base + "/runs/1/cancel", "{}"), "post", one + "/cancel");
+  expect_described(house.post(base + "/runs/1/cancel", "{}"), "post", one + "/cancel");
+  expect_described(house.get(base + "/runs/1/events"), "get", one + "/events");
+  expect_described(house.post(base + "/runs/1/retry", "{}"), "post", one + "/retry");
+  expect_described(house.get(base + "/sources"), "get", base + "/sources");
+  for (const std::string& prefix : {std::string(), base}) {
+    for (const char* path : {"/healthz", "/readyz", "/version", "/openapi.json"})
+      expect_described(house.get(prefix + path), "get", prefix + path);
+  }
+  house.readiness = {false, "starting"};
+  expect_described(house.get("/readyz"), "get", "/readyz");
+}
+
+}  // namespace
+}  // namespace lighterman::api

@@ -230,12 +230,11 @@ bool Connection::flush(std::chrono::milliseconds time) {
   Moment until = std::chrono::steady_clock::now() + time;
   while (!broken_ && !out_.empty()) {
     const std::size_t before = out_.size();
-    if (!offer(out_)) {
-      broken_ = true;
-    } else if (out_.size() < before) {
+    broken_ = !offer(out_);
+    if (out_.size() < before) {
       until = std::chrono::steady_clock::now() + time;
-    } else if (!pass.acquire() || !wait_for(socket_, POLLOUT, until)) {
-      broken_ = true;
+    } else if (!broken_) {
+      broken_ = !pass.acquire() || !wait_for(socket_, POLLOUT, until);
     }
   }
   return !broken_;

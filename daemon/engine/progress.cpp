@@ -51,7 +51,7 @@ BuildFailure Progress::failure(const std::string& reason) {
   return {message, place.step, place.line, exit_code_, std::move(output)};
 }
 
-void Progress::tell(BuildNews news) {
+void Progress::tell(const BuildNews& news) {
   if (request_.news) request_.news(news);
 }
 

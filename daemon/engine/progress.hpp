@@ -48,7 +48,7 @@ class Progress {
   /// The exit code that an error text names, where no field holds it.
   virtual std::optional<int> exit_code_in(std::string_view error) const = 0;
 
-  void tell(BuildNews news);
+  void tell(const BuildNews& news);
   void tell_output(const std::string& step, std::string text, bool error_stream);
 
   const BuildRequest& request_;

@@ -115,7 +115,9 @@ RunPlan plan_run(const PlanScene& scene) {
                                              wanted, "\"", did_you_mean(wanted, names)));
   }
   RunPlan plan;
-  for (const auto& [name, image] : scene.images) {
+  for (const auto& entry : scene.images) {
+    const auto& name = entry.first;
+    const auto& image = entry.second;
     if (const auto why = why_skipped(image, scene)) {
       plan.skipped.push_back({name, *why});
     } else {

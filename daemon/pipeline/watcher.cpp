@@ -51,7 +51,7 @@ bool is_known(store::Store& store, const std::string& source, const std::string&
 std::vector<RunId> catch_up(const config::Source& source,
                             const std::map<std::string, std::string>& heads,
                             const std::string& default_branch, Origin origin, FirstSight first,
-                            store::Store& store, Clock clock) {
+                            store::Store& store, const Clock& clock) {
   const std::string scope = concat("source:", source.name);
   const bool seen_before = store.find_fact(scope, "watched").has_value();
   std::vector<RunId> added;

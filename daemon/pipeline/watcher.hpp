@@ -27,7 +27,7 @@ enum class FirstSight {
 std::vector<RunId> catch_up(const config::Source& source,
                             const std::map<std::string, std::string>& heads,
                             const std::string& default_branch, Origin origin, FirstSight first,
-                            store::Store& store, Clock clock = system_now);
+                            store::Store& store, const Clock& clock = system_now);
 
 /// Makes PushEvents without a webhook: schedules, polls, and missed deliveries at start and by
 /// interval. A remote that does not answer delays its own source only. Any thread.

@@ -53,6 +53,7 @@ void Workers::work(const std::stop_token& stop) {
 std::optional<std::pair<Run, std::stop_token>> Workers::claim() {
   return active_.with([&](auto& active) -> std::optional<std::pair<Run, std::stop_token>> {
     std::vector<std::string> busy;
+    busy.reserve(active.size());
     for (const auto& [id, run] : active) busy.push_back(run.lane);
     std::optional<Run> run = store_.claim(busy);
     if (!run) return {};

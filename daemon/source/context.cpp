@@ -101,8 +101,8 @@ struct Context::Inside {
   }
 };
 
-Context::Context(const Mirror& mirror, std::string commit, std::string folder,
-                 std::string dockerfile)
+Context::Context(const Mirror& mirror, std::string commit, const std::string& folder,
+                 const std::string& dockerfile)
     : inside_(new Inside{
           mirror, std::move(commit), repository_path(folder, "context"), "", "", false, {}}) {
   const Repository repository = open_repository(mirror.folder().string());

@@ -24,7 +24,8 @@ struct ContextTotals {
 class Context {
  public:
   /// Error(not_found) when folder or Dockerfile is not in the commit, with near names.
-  Context(const Mirror& mirror, std::string commit, std::string folder, std::string dockerfile);
+  Context(const Mirror& mirror, std::string commit, const std::string& folder,
+          const std::string& dockerfile);
   ~Context();
   Context(Context&&) noexcept;
 

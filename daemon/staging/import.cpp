@@ -62,9 +62,12 @@ class Import {
   void spool(const os::TarEntry& entry, os::TarReader& tar) {
     os::File file = os::File::create(spooled(entry.path));
     std::string part(64 << 10, '\0');
-    for (std::uint64_t at = 0; const std::size_t got = tar.read(part.data(), part.size());
-         at += got) {
+    std::uint64_t at = 0;
+    while (true) {
+      const std::size_t got = tar.read(part.data(), part.size());
+      if (got == 0) return;
       file.write_at(at, std::string_view(part).substr(0, got));
+      at += got;
     }
   }
 

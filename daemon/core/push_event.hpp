@@ -50,6 +50,7 @@ struct Ignored {
 struct Rejected {
   std::string why;
 };
-using Reading = std::variant<PushEvent, Ignored, Rejected>;
+/// A push may have moved several refs: one event each, never none.
+using Reading = std::variant<std::vector<PushEvent>, Ignored, Rejected>;
 
 }  // namespace lighterman

@@ -70,7 +70,7 @@ struct TarWriter::Inside {
   static la_ssize_t write(archive* handle, void* self, const void* bytes,
                           std::size_t size) noexcept {
     auto* inside = static_cast<Inside*>(self);
-    if (inside->abandoned) return static_cast<la_ssize_t>(size);
+    if (inside->abandoned) return -1;
     try {
       inside->out({static_cast<const char*>(bytes), size});
       return static_cast<la_ssize_t>(size);
@@ -128,7 +128,6 @@ TarWriter::TarWriter(Push out) : inside_(std::make_unique<Inside>(std::move(out)
 TarWriter::~TarWriter() {
   // Freeing an unfinished archive writes its end; a stream that broke off must not look whole.
   inside_->abandoned = true;
-  archive_write_fail(inside_->handle.get());
 }
 
 namespace {

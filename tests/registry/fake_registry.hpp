@@ -33,10 +33,10 @@ class FakeRegistry {
       for (auto surprise = surprises.begin(); surprise != surprises.end(); ++surprise) {
         if (!(*surprise)(request, response)) continue;
         surprises.erase(surprise);
-        return httplib::Server::HandlerResponse::Handled;
+        return early(response);
       }
-      return admit(request, response) ? httplib::Server::HandlerResponse::Unhandled
-                                      : httplib::Server::HandlerResponse::Handled;
+      if (!admit(request, response)) return early(response);
+      return httplib::Server::HandlerResponse::Unhandled;
     });
     const auto token = [this](const Request& request, Response& response) {
       issue(request, response);
@@ -120,6 +120,11 @@ class FakeRegistry {
   std::string host() const { return concat("127.0.0.1:", port_); }
   int port() const { return port_; }
 
+  /// The body was not read, so nothing can follow it on this connection.
+  static httplib::Server::HandlerResponse early(httplib::Response& response) {
+    response.set_header("Connection", "close");
+    return httplib::Server::HandlerResponse::Handled;
+  }
   static void refuse(httplib::Response& response, int status, const std::string& code) {
     response.status = status;
     response.set_content(concat(R"({"errors":[{"code":")", code, R"(","message":"so it is"}]})"),

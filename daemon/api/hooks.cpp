@@ -1,0 +1,79 @@
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "api/exchange.hpp"
+#include "api/problem.hpp"
+#include "api/routes.hpp"
+#include "api/server.hpp"
+#include "api/wish.hpp"
+#include "core/text.hpp"
+#include "intake/hook.hpp"
+
+namespace lighterman::api {
+namespace {
+
+const Snapshot::Door& door_of(const Exchange& exchange) {
+  const std::string& name = exchange.names.at(0);
+  const auto found = exchange.snapshot->doors.find(name);
+  if (found == exchange.snapshot->doors.end()) exchange.snapshot->config->source(name);
+  const Snapshot::Door& door = found->second;
+  if (!door.fault.empty()) {
+    refuse(503, concat("the webhook secret of source \"", name, "\" cannot be read; the daemon's ",
+                       "log says why"));
+  }
+  if (door.secret.empty()) {
+    refuse(401, concat("source \"", name, "\" has no webhook secret, so no webhook is believed; ",
+                       "set sources.", name, ".secret"));
+  }
+  return door;
+}
+
+/// Why no run of this source concerns the ref; empty: one may.
+std::string why_not(const PushEvent& event, const config::Source& source) {
+  const auto branch = event.branch();
+  const std::string name = branch ? *branch : event.tag().value_or("");
+  const std::vector<std::string>& globs = branch ? source.branches : source.git_tags;
+  const bool wanted =
+      std::ranges::any_of(globs, [&](const std::string& glob) { return matches_glob(glob, name); });
+  if (wanted) return {};
+  return concat(branch ? "branch \"" : "tag \"", name, "\" is not among the source's ",
+                branch ? "branches" : "git_tags");
+}
+
+}  // namespace
+
+void receive_hook(Room& room, Exchange& exchange) {
+  const Snapshot::Door& door = door_of(exchange);
+  const intake::Delivery delivery{
+      [&](std::string_view name) { return std::string(exchange.head.find(lower(name))); },
+      exchange.request.body};
+  const intake::HookOptions options{door.source->name, door.source->forge, door.secret};
+  Reading reading = intake::read_hook(delivery, options, room.options.clock());
+  if (const auto* rejected = std::get_if<Rejected>(&reading)) refuse(401, rejected->why);
+  if (const auto* ignored = std::get_if<Ignored>(&reading))
+    return answer(exchange, 200, boost::json::object{{"ignored", ignored->why}});
+
+  std::string ignored;
+  std::optional<RunId> first;
+  boost::json::array runs;
+  bool duplicate = true;
+  for (const PushEvent& event : std::get<std::vector<PushEvent>>(reading)) {
+    if (const std::string why = why_not(event, *door.source); !why.empty()) {
+      ignored = why;
+      continue;
+    }
+    const store::Added added = room.store.add(event, supersede_of(*door.source));
+    if (!first) first = added.run;
+    duplicate = duplicate && added.duplicate;
+    runs.emplace_back(added.run);
+  }
+  if (!first) return answer(exchange, 200, boost::json::object{{"ignored", ignored}});
+  const std::string url = url_of(exchange, *first);
+  exchange.reply.set_header("Location", url);
+  answer(exchange, 202,
+         boost::json::object{
+             {"run", *first}, {"url", url}, {"duplicate", duplicate}, {"runs", std::move(runs)}});
+}
+
+}  // namespace lighterman::api

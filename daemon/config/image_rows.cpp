@@ -1,0 +1,143 @@
+#include "config/rows.hpp"
+#include "core/error.hpp"
+#include "core/json.hpp"
+#include "core/text.hpp"
+
+namespace lighterman::config {
+namespace {
+
+void read_targets(Image& to, const Value& value) {
+  for (const Value& item : value.items()) {
+    const auto given = item.text("a reference such as registry.example/team/app");
+    if (!given) continue;
+    try {
+      Reference target = Reference::parse(*given);
+      if (target.digest()) {
+        item.refuse("cannot have a digest: it is where to publish, not what");
+      } else if (target.tag()) {
+        item.refuse("cannot have a tag; tags are said by `tags:`");
+      } else {
+        to.targets.push_back(std::move(target));
+      }
+    } catch (const Error& error) {
+      item.refuse(error.what());
+    }
+  }
+}
+
+Json show_targets(const Image& image) {
+  std::vector<std::string> names;
+  for (const Reference& target : image.targets) names.push_back(target.name());
+  return show(names);
+}
+
+template <class T>
+Row<Image> choice(std::string name, T Image::*member, std::string meaning,
+                  T (*parse)(std::string_view), std::initializer_list<std::string_view> names) {
+  boost::json::array known;
+  for (const std::string_view each : names) known.emplace_back(each);
+  return {std::move(name),
+          std::move(meaning),
+          [member, parse](Image& to, const Value& value) {
+            const auto given = value.text();
+            if (!given) return;
+            try {
+              to.*member = parse(*given);
+            } catch (const Error& error) {
+              value.refuse(error.what());
+            }
+          },
+          [member](const Image& from) { return Json(render(from.*member)); },
+          {{"enum", std::move(known)}}};
+}
+
+template <class Member>
+Row<Image> limit(std::string name, Member BuildLimits::*member, std::string meaning) {
+  return {std::move(name), std::move(meaning),
+          [member](Image& to, const Value& value) { read(to.limits.*member, value); },
+          [member](const Image& from) { return show(from.limits.*member); }, schema_of(Member{})};
+}
+
+std::vector<Row<Image>> repository_rows() {
+  const Json references = schema_of(std::vector<std::string>());
+  return {
+      {"reference", "Where to publish: registry/repository, without a tag", read_targets,
+       [](const Image&) { return Json(); }, schema_of(std::string())},
+      {"targets", "Several of them", read_targets, show_targets, references},
+      row("context", &Image::context, "Folder of the repository that is the build context"),
+      row("dockerfile", &Image::dockerfile,
+          "The Dockerfile, from the repository's top; default: in the context"),
+      row("target", &Image::target, "Stage to build; default: the last"),
+      row("platform", &Image::platform, "Such as linux/arm64; default: the engine's"),
+      row("args", &Image::args, "Build arguments"),
+      row("labels", &Image::labels, "Labels beside the ones of OCI that are always set"),
+      row("tags", &Image::tags,
+          "Tags to publish: {branch}, {version}, {short} and others; default: by branch or "
+          "version"),
+      row("branches", &Image::branches,
+          "Globs of branches this image is for; default: the source's"),
+      row("git_tags", &Image::git_tags,
+          "Globs of git tags this image is for; default: the source's"),
+      row("paths", &Image::paths, "Build only when one of these paths changed (globs)"),
+      row("paths_ignore", &Image::paths_ignore, "Changes of these paths do not count (globs)"),
+      row("no_cache", &Image::no_cache, "Build every step anew"),
+      row("pull", &Image::pull, "Look for newer base images at each build"),
+  };
+}
+
+std::vector<Row<Image>> all_rows() {
+  std::vector<Row<Image>> rows = repository_rows();
+  const std::vector<Row<Image>> more{
+      row("network", &Image::network, "Network of RUN steps: default, none or host"),
+      row("engine", &Image::engine, "Name of the engine to build on; default: any"),
+      choice("builder", &Image::builder, "The engine's builder", parse_builder,
+             {"auto", "buildkit", "classic"}),
+      choice("staging", &Image::staging, "How the image leaves the engine", parse_staging_way,
+             {"auto", "push", "export"}),
+      {"secrets",
+       "Secrets for RUN --mount=type=secret, by id: file:PATH or env:NAME",
+       [](Image& to, const Value& value) {
+         for (const auto& [id, inner] : value.pairs()) read_place(to.secrets[id], inner);
+       },
+       [](const Image& from) { return show(from.secrets); },
+       {{"type", "object"}, {"additionalProperties", place_schema()}}},
+      row("cache_from", &Image::cache_from, "Images whose layers may serve as cache"),
+      limit("memory", &BuildLimits::memory_bytes, "Memory of a build container"),
+      limit("cpus", &BuildLimits::cpus, "Processors of a build container"),
+      limit("timeout", &BuildLimits::timeout, "A build that takes longer is stopped"),
+  };
+  rows.insert(rows.end(), more.begin(), more.end());
+  return rows;
+}
+
+}  // namespace
+
+const std::vector<Row<Image>>& repository_image_rows() {
+  static const std::vector<Row<Image>> rows = repository_rows();
+  return rows;
+}
+
+const std::vector<Row<Image>>& image_rows() {
+  static const std::vector<Row<Image>> rows = all_rows();
+  return rows;
+}
+
+void read_image(Image& to, const std::string& name, const Value& value,
+                const std::vector<Row<Image>>& rows) {
+  to = Image();
+  to.name = name;
+  if (value.node.IsScalar()) {
+    read_targets(to, value);
+  } else {
+    read_object(to, rows, value);
+    if (value.node.IsMap() && !value.node["reference"] && !value.node["targets"])
+      value.refuse("says not where to publish; set `reference: registry/repository`");
+  }
+}
+
+void read_images(std::map<std::string, Image>& to, const Value& value,
+                 const std::vector<Row<Image>>& rows) {
+  for (const auto& [name, inner] : value.pairs()) read_image(to[name], name, inner, rows);
+}
+
+}  // namespace lighterman::config

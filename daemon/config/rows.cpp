@@ -1,0 +1,218 @@
+#include "config/rows.hpp"
+
+#include <array>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+namespace lighterman::config {
+namespace {
+
+Json list_of(Json item) { return {{"type", "array"}, {"items", std::move(item)}}; }
+Json map_of(Json item) { return {{"type", "object"}, {"additionalProperties", std::move(item)}}; }
+
+template <class T>
+Json show_each(const std::vector<T>& values, const std::vector<Row<T>>& rows) {
+  boost::json::array shown;
+  for (const T& value : values) shown.push_back(show_object(value, rows));
+  return shown.empty() ? Json() : Json(std::move(shown));
+}
+
+template <class T>
+Json show_each(const std::map<std::string, T>& values, const std::vector<Row<T>>& rows) {
+  boost::json::object shown;
+  for (const auto& [name, value] : values) shown[name] = show_object(value, rows);
+  return shown.empty() ? Json() : Json(std::move(shown));
+}
+
+template <class T>
+void read_each(std::vector<T>& to, const std::vector<Row<T>>& rows, const Value& value) {
+  to.clear();
+  for (const Value& item : value.items()) read_object(to.emplace_back(), rows, item);
+}
+
+/// A row of net::Trust, which engines and registries have inside.
+template <class T>
+Row<T> trust(std::string name, std::string net::Trust::*member, std::string meaning) {
+  return {std::move(name), std::move(meaning),
+          [member](T& to, const Value& value) { read(to.trust.*member, value); },
+          [member](const T& from) { return show(from.trust.*member); }, schema_of(std::string())};
+}
+
+const std::vector<Row<Token>>& token_rows() {
+  static const std::vector<Row<Token>> rows{
+      row("name", &Token::name, "Who holds it; shown as the author of runs"),
+      row("sha256", &Token::sha256, "The token's SHA-256 in hex digits"),
+      place("place", &Token::place, "Or where the token itself lies"),
+  };
+  return rows;
+}
+
+const std::vector<Row<engine::Options>>& engine_rows() {
+  using engine::Options;
+  static const std::vector<Row<Options>> rows{
+      row("name", &Options::name, "Name, for `engine:` of images and for messages"),
+      row("host", &Options::host, "unix:///path or tcp://host:port; default: as the docker CLI"),
+      row("slots", &Options::slots, "Builds at the same time"),
+      {"builder",
+       "auto, buildkit or classic",
+       [](Options& to, const Value& value) {
+         try {
+           if (const auto given = value.text()) to.builder = parse_builder(*given);
+         } catch (const Error& error) {
+           value.refuse(error.what());
+         }
+       },
+       [](const Options& from) { return Json(render(from.builder)); },
+       {{"enum", {"auto", "buildkit", "classic"}}}},
+      row("tls", &Options::tls, "Speak TLS over tcp"),
+      trust<Options>("ca", &net::Trust::ca_file, "Certificates to believe, a PEM file"),
+      trust<Options>("cert", &net::Trust::client_certificate_file,
+                     "Client certificate, a PEM file"),
+      trust<Options>("key", &net::Trust::client_key_file, "Its key, a PEM file"),
+  };
+  return rows;
+}
+
+const std::vector<Row<registry::Options>>& registry_rows() {
+  using registry::Options;
+  static const std::vector<Row<Options>> rows{
+      row("username", &Options::username, "Who pushes; default: as ~/.docker/config.json says"),
+      place("password", &Options::password_place, "The password or token: file:PATH or env:NAME"),
+      row("plain_http", &Options::plain_http, "Speak without TLS; loopback hosts may anyway"),
+      trust<Options>("ca", &net::Trust::ca_file, "Certificates to believe, a PEM file"),
+      row("push_limit", &Options::push_limit, "Bytes a second over all uploads, such as 20MB"),
+      row("uploads", &Options::uploads, "Layers that travel at the same time"),
+      row("chunk", &Options::chunk, "Largest request, such as 50MiB; default: found by trying"),
+  };
+  return rows;
+}
+
+const std::vector<Row<Schedule>>& schedule_rows() {
+  static const std::vector<Row<Schedule>> rows{
+      row("cron", &Schedule::cron, "Minute, hour, day of month, month, day of week, in UTC"),
+      row("ref", &Schedule::ref, "Full ref, such as refs/heads/main; default: the default branch"),
+  };
+  return rows;
+}
+
+const std::vector<Row<Config>>& staging_rows() {
+  static const std::vector<Row<Config>> rows{
+      row("listen", &Config::staging_listen, "Address that engines push to; loopback is best"),
+      row("size_limit", &Config::staging_size_limit, "Disk space for staged layers"),
+      row("compression", &Config::compression, "Of layers: gzip or zstd"),
+  };
+  return rows;
+}
+
+constexpr std::array<std::pair<Supersede, std::string_view>, 3> supersede_names{
+    {{Supersede::never, "never"}, {Supersede::queued, "queued"}, {Supersede::running, "running"}}};
+
+void read_supersede(Source& to, const Value& value) {
+  const auto given = value.text("never, queued or running");
+  for (const auto& [each, name] : supersede_names) {
+    if (given && *given == name) {
+      to.supersede = each;
+      return;
+    }
+  }
+  if (given) value.refuse("must be never, queued or running");
+}
+
+Json show_supersede(const Source& from) {
+  for (const auto& [each, name] : supersede_names)
+    if (each == from.supersede) return Json(name);
+  return {};
+}
+
+}  // namespace
+
+const std::vector<Row<Source>>& source_rows() {
+  static const std::vector<Row<Source>> rows{
+      row("url", &Source::url, "Where git fetches from: https, ssh, or a path"),
+      place("secret", &Source::secret_place, "The webhook's secret: file:PATH or env:NAME"),
+      row("forge", &Source::forge, "Which forge sends webhooks; default: told by their headers"),
+      row("username", &Source::username, "For https"),
+      place("password", &Source::password_place, "For https: file:PATH or env:NAME"),
+      row("ssh_key", &Source::ssh_key_file, "Private key file, for ssh"),
+      place("ssh_passphrase", &Source::ssh_passphrase_place, "Of that key: file:PATH or env:NAME"),
+      row("known_hosts", &Source::known_hosts_file, "Host keys to believe, as ssh keeps them"),
+      row("ca", &Source::ca_file, "Certificates to believe, a PEM file"),
+      row("submodules", &Source::submodules, "Fetch submodules"),
+      row("lfs", &Source::lfs, "Fetch Git LFS files"),
+      row("branches", &Source::branches, "Globs of branches that are built"),
+      row("git_tags", &Source::git_tags, "Globs of git tags that are built"),
+      {"supersede",
+       "A newer push ends older runs of its branch: never, queued or running",
+       read_supersede,
+       show_supersede,
+       {{"enum", {"never", "queued", "running"}}}},
+      row("every", &Source::poll, "Ask the repository this often, for forges without webhooks"),
+      row("catch_up", &Source::catch_up, "Look for pushes whose webhook was lost; 0: never"),
+      {"schedules", "Times to build without a push",
+       [](Source& to, const Value& value) { read_each(to.schedules, schedule_rows(), value); },
+       [](const Source& from) { return show_each(from.schedules, schedule_rows()); },
+       list_of(object_schema(schedule_rows()))},
+      row("repository_file", &Source::repository_file,
+          ".lighterman.yml in the repository may describe images"),
+      row("allowed_targets", &Source::allowed_targets,
+          "Globs of registry/repository that file may publish to"),
+      {"image",
+       "Where to publish the one image of this source, or all about it",
+       [](Source& to, const Value& value) {
+         read_image(to.images[to.name], to.name, value, image_rows());
+       },
+       [](const Source&) { return Json(); },
+       {{"anyOf", {schema_of(std::string()), object_schema(image_rows())}}}},
+      {"images", "The images of this source, by name",
+       [](Source& to, const Value& value) { read_images(to.images, value, image_rows()); },
+       [](const Source& from) { return show_each(from.images, image_rows()); },
+       map_of({{"anyOf", {schema_of(std::string()), object_schema(image_rows())}}})},
+  };
+  return rows;
+}
+
+const std::vector<Row<Config>>& config_rows() {
+  static const std::vector<Row<Config>> rows{
+      row("listen", &Config::listen, "Address of webhooks and API"),
+      row("public_url", &Config::public_url, "How others reach it, for links"),
+      row("data", &Config::data, "Folder for mirrors, staged images and the database"),
+      row("log_format", &Config::log_format, "text or json"),
+      {"tokens", "Bearer tokens of the API; without any, only loopback may call",
+       [](Config& to, const Value& value) { read_each(to.tokens, token_rows(), value); },
+       [](const Config& from) { return show_each(from.tokens, token_rows()); },
+       list_of(object_schema(token_rows()))},
+      {"staging", "Where finished builds wait before they are published",
+       [](Config& to, const Value& value) { read_object(to, staging_rows(), value); },
+       [](const Config& from) { return show_object(from, staging_rows()); },
+       object_schema(staging_rows())},
+      row("body_limit", &Config::body_limit, "Largest webhook body"),
+      row("workers", &Config::workers, "Runs at a time; 0: the engines' slots in all"),
+      row("stop_limit", &Config::stop_limit, "Time for running builds to end when stopping"),
+      {"engines", "Docker Engines to build on; default: the one the docker CLI finds",
+       [](Config& to, const Value& value) { read_each(to.engines, engine_rows(), value); },
+       [](const Config& from) { return show_each(from.engines, engine_rows()); },
+       list_of(object_schema(engine_rows()))},
+      {"registries", "Registries that need more than the docker CLI's logins, by host",
+       [](Config& to, const Value& value) {
+         for (const auto& [host, inner] : value.pairs()) {
+           to.registries[host].host = host;
+           read_object(to.registries[host], registry_rows(), inner);
+         }
+       },
+       [](const Config& from) { return show_each(from.registries, registry_rows()); },
+       map_of(object_schema(registry_rows()))},
+      {"sources", "Repositories to build from, by name",
+       [](Config& to, const Value& value) {
+         for (const auto& [name, inner] : value.pairs()) {
+           to.sources[name].name = name;
+           read_object(to.sources[name], source_rows(), inner);
+         }
+       },
+       [](const Config& from) { return show_each(from.sources, source_rows()); },
+       map_of(object_schema(source_rows()))},
+  };
+  return rows;
+}
+
+}  // namespace lighterman::config

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "config/table.hpp"
+
+namespace lighterman::config {
+
+/// The tables: every key of lighterman.yml is a row of one of these.
+const std::vector<Row<Config>>& config_rows();
+const std::vector<Row<Source>>& source_rows();
+const std::vector<Row<Image>>& image_rows();
+/// What `.lighterman.yml` in a repository may say of an image: what to build, and nothing that
+/// decides over credentials, engines or limits.
+const std::vector<Row<Image>>& repository_image_rows();
+
+/// One image; a text is its reference.
+void read_image(Image& to, const std::string& name, const Value& value,
+                const std::vector<Row<Image>>& rows);
+void read_images(std::map<std::string, Image>& to, const Value& value,
+                 const std::vector<Row<Image>>& rows);
+
+}  // namespace lighterman::config

@@ -139,9 +139,8 @@ void read(std::map<std::string, std::string>& to, const Value& value) {
 void read_place(std::string& to, const Value& value) {
   const auto given = value.text("file:PATH or env:NAME");
   if (!given) return;
-  if (given->size() > 5 && given->starts_with("file:")) {
-    to = *given;
-  } else if (given->size() > 4 && given->starts_with("env:")) {
+  if ((given->size() > 5 && given->starts_with("file:")) ||
+      (given->size() > 4 && given->starts_with("env:"))) {
     to = *given;
   } else {
     value.refuse("must say where the secret lies, file:PATH or env:NAME, and not the secret");

@@ -22,8 +22,8 @@ namespace lighterman::config {
 /// value: somebody may have written a password where a place belongs.
 class Value {
  public:
-  Value(YAML::Node node, std::string file, std::string path, std::vector<Finding>& findings)
-      : node(std::move(node)), file_(std::move(file)), path_(std::move(path)), out_(&findings) {}
+  Value(const YAML::Node& node, std::string file, std::string path, std::vector<Finding>& findings)
+      : node(node), file_(std::move(file)), path_(std::move(path)), out_(&findings) {}
 
   void refuse(std::string_view why) const;
   Value inside(const YAML::Node& node, std::string_view name) const;
@@ -125,6 +125,7 @@ void read_object(T& to, const std::vector<Row<T>>& rows, const Value& value) {
       found->read(to, inner);
     } else if (!key.starts_with("x-")) {
       std::vector<std::string> known;
+      known.reserve(rows.size());
       for (const Row<T>& row : rows) known.push_back(row.name);
       refuse_unknown(inner, key, known);
     }

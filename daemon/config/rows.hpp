@@ -18,4 +18,7 @@ void read_image(Image& to, const std::string& name, const Value& value,
 void read_images(std::map<std::string, Image>& to, const Value& value,
                  const std::vector<Row<Image>>& rows);
 
+/// What no single key can tell: parts that must fit one another.
+void check(const Config& config, const Value& top);
+
 }  // namespace lighterman::config

@@ -21,6 +21,16 @@ Value Value::inside(const YAML::Node& inner, std::string_view name) const {
   return {inner, file_, path_.empty() ? std::string(name) : concat(path_, '.', name), *out_};
 }
 
+Value Value::at(std::initializer_list<std::string_view> keys) const {
+  Value found = *this;
+  for (const std::string_view key : keys) {
+    const YAML::Node around = found.node;
+    const YAML::Node inner = around.IsMap() ? around[std::string(key)] : YAML::Node();
+    found = found.inside(inner.IsDefined() && !inner.IsNull() ? inner : around, key);
+  }
+  return found;
+}
+
 std::optional<std::string> Value::text(std::string_view wanted) const {
   if (node.IsScalar()) return node.Scalar();
   refuse(concat("must be ", wanted, node.IsNull() ? ", and is empty" : ""));

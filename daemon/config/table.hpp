@@ -7,6 +7,8 @@
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -31,6 +33,8 @@ class Value {
   /// The pairs of a mapping in the file's order; none, and told, for what is no mapping.
   std::vector<std::pair<std::string, Value>> pairs() const;
   std::vector<Value> items() const;  ///< of a list; one text is a list of one
+  /// The value at these keys, or the nearest around it that is there, under the full path.
+  Value at(std::initializer_list<std::string_view> keys) const;
   const std::string& path() const noexcept { return path_; }
 
   YAML::Node node;  // NOLINT: yaml-cpp's accessors are not const enough for a const node

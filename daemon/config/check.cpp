@@ -1,0 +1,137 @@
+#include <set>
+
+#include "config/rows.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "engine/location.hpp"
+
+namespace lighterman::config {
+namespace {
+
+/// Names stand in paths and addresses: /hooks/NAME, mirrors/NAME.
+bool is_name(std::string_view name) {
+  constexpr std::string_view first =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+  return !name.empty() && name.size() <= 100 && first.find(name.front()) != first.npos &&
+         std::ranges::all_of(name, [&](char letter) {
+           return first.find(letter) != first.npos || letter == '.' || letter == '-';
+         });
+}
+
+void check_name(std::string_view name, const Value& value) {
+  if (!is_name(name))
+    value.refuse("is no good name: letters, digits, '.', '_' and '-', 100 of them at most");
+}
+
+void check_address(const std::string& address, const Value& value) {
+  const std::size_t colon = address.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
+  const bool digits = !port.empty() && port.size() <= 5 &&
+                      port.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || std::stoi(port) > 65535 || colon == 0)
+    value.refuse("must be an address and a port, like 127.0.0.1:7070");
+}
+
+void check_one_of(const std::string& given, std::initializer_list<std::string_view> known,
+                  const Value& value) {
+  if (std::ranges::find(known, given) != known.end()) return;
+  const std::vector<std::string> names(known.begin(), known.end());
+  value.refuse(concat("must be ", join(names, " or "), did_you_mean(given, names)));
+}
+
+void check_tokens(const Config& config, const Value& value) {
+  std::set<std::string> names;
+  for (const Token& token : config.tokens) {
+    if (token.name.empty()) value.refuse("a token needs a `name`");
+    if (!names.insert(token.name).second)
+      value.refuse(concat("two tokens have the name \"", token.name, '"'));
+    if (token.sha256.empty() == token.place.empty())
+      value.refuse(concat("token \"", token.name, "\" needs either `sha256` or `place`"));
+    if (!token.sha256.empty() && (token.sha256.size() != 64 || !parse_hex(token.sha256)))
+      value.refuse(concat("token \"", token.name, "\": sha256 must be 64 hex digits"));
+  }
+}
+
+void check_engines(const Config& config, const Value& value) {
+  std::set<std::string> names;
+  for (const engine::Options& each : config.engines) {
+    if (!names.insert(each.name).second)
+      value.refuse(concat("two engines have the name \"", each.name, '"'));
+    if (each.slots == 0)
+      value.refuse(concat("engine \"", each.name, "\" needs at least one of `slots`"));
+    if (each.host.empty()) continue;
+    try {
+      engine::parse_address(each.host, each.tls);
+    } catch (const Error& error) {
+      value.refuse(concat("engine \"", each.name, "\": ", error.what()));
+    }
+  }
+}
+
+/// Folders and files of a repository; nothing outside of it.
+void check_inside(const std::string& given, const Value& value) {
+  const std::filesystem::path path(given);
+  if (path.is_absolute() || std::ranges::find(path, "..") != path.end())
+    value.refuse("must lie in the repository: relative, without \"..\"");
+}
+
+void check_images(const Config& config, const Source& source, const Value& value) {
+  std::vector<std::string> engines;
+  for (const engine::Options& each : config.engines) engines.push_back(each.name);
+  if (engines.empty()) engines.emplace_back("local");
+  std::set<Reference> targets;
+  for (const auto& [name, image] : source.images) {
+    const Value here = value.node.IsMap() && value.node["image"] && name == source.name
+                           ? value.at({"image"})
+                           : value.at({"images", name});
+    check_name(name, here);
+    check_inside(image.context, here.at({"context"}));
+    check_inside(image.dockerfile, here.at({"dockerfile"}));
+    if (!image.engine.empty() && std::ranges::find(engines, image.engine) == engines.end())
+      here.at({"engine"})
+          .refuse(concat("no engine is called that", did_you_mean(image.engine, engines)));
+    for (const Reference& target : image.targets) {
+      if (!targets.insert(target).second)
+        here.refuse(concat("publishes to \"", target.name(), "\", as another one does"));
+    }
+  }
+}
+
+void check_source(const Config& config, const Source& source, const Value& value) {
+  check_name(source.name, value);
+  if (source.url.empty()) value.at({"url"}).refuse("is missing: where git fetches from");
+  if (source.images.empty() && !source.repository_file)
+    value.refuse("has no image; set `image: registry/repository`");
+  if (source.repository_file && source.allowed_targets.empty())
+    value.at({"allowed_targets"})
+        .refuse("is missing: which registry/repository that file may publish to (globs)");
+  check_images(config, source, value);
+}
+
+}  // namespace
+
+void check(const Config& config, const Value& top) {
+  check_address(config.listen, top.at({"listen"}));
+  check_address(config.staging_listen, top.at({"staging", "listen"}));
+  check_one_of(config.log_format, {"text", "json"}, top.at({"log_format"}));
+  check_one_of(config.compression, {"gzip", "zstd"}, top.at({"staging", "compression"}));
+  if (!config.data.is_absolute()) top.at({"data"}).refuse("must be an absolute path");
+  check_tokens(config, top.at({"tokens"}));
+  check_engines(config, top.at({"engines"}));
+  for (const auto& [host, options] : config.registries) {
+    const Value here = top.at({"registries", host});
+    try {
+      if (Reference::parse(concat(host, "/a")).host() != host)
+        here.refuse("is no registry host, like registry.example:5000 or docker.io");
+    } catch (const Error& error) {
+      here.refuse(error.what());
+    }
+    if (options.username.empty() != options.password_place.empty())
+      here.refuse("needs both `username` and `password`, or neither");
+    if (options.uploads == 0) here.at({"uploads"}).refuse("must be 1 at least");
+  }
+  for (const auto& [name, source] : config.sources)
+    check_source(config, source, top.at({"sources", name}));
+}
+
+}  // namespace lighterman::config

@@ -1,0 +1,126 @@
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "config/rows.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "os/file.hpp"
+
+namespace lighterman::config {
+namespace {
+
+using Weight = Finding::Weight;
+
+/// Collects findings under the path of what is examined.
+class Findings {
+ public:
+  explicit Findings(std::string file) : file_(std::move(file)) {}
+
+  void add(Weight weight, std::string_view path, std::string text) {
+    found_.push_back({weight, concat(file_, ": ", path), std::move(text)});
+  }
+  void need_secret(const std::string& path, const std::string& place) {
+    if (place.empty()) return;
+    try {
+      os::read_secret(place);
+    } catch (const Error& error) {
+      add(Weight::error, path, error.what());
+    }
+  }
+  void need_file(const std::string& path, const std::filesystem::path& file) {
+    if (!file.empty() && access(file.c_str(), R_OK) != 0)
+      add(Weight::error, path,
+          concat('"', file.string(), "\" cannot be read (does it exist, and may this user?)"));
+  }
+  void need_files(const std::string& path, const net::Trust& trust) {
+    need_file(path + ".ca", trust.ca_file);
+    need_file(path + ".cert", trust.client_certificate_file);
+    need_file(path + ".key", trust.client_key_file);
+  }
+  std::vector<Finding> take() { return std::move(found_); }
+
+ private:
+  std::string file_;
+  std::vector<Finding> found_;
+};
+
+bool is_loopback(const std::string& address) {
+  return address.starts_with("127.") || address.starts_with("localhost:") ||
+         address.starts_with("[::1]:");
+}
+
+void examine_source(const Source& source, Findings& findings) {
+  const std::string path = concat("sources.", source.name);
+  findings.need_secret(path + ".secret", source.secret_place);
+  findings.need_secret(path + ".password", source.password_place);
+  findings.need_secret(path + ".ssh_passphrase", source.ssh_passphrase_place);
+  findings.need_file(path + ".ssh_key", source.ssh_key_file);
+  findings.need_file(path + ".known_hosts", source.known_hosts_file);
+  findings.need_file(path + ".ca", source.ca_file);
+  if (source.secret_place.empty() && !source.poll && source.schedules.empty())
+    findings.add(Weight::warning, path,
+                 "has neither `secret` (webhooks) nor `every` or `schedules`; it is built by the "
+                 "API and by catching up only");
+  for (const auto& [name, image] : source.images)
+    for (const auto& [id, place] : image.secrets)
+      findings.need_secret(concat(path, ".images.", name, ".secrets.", id), place);
+}
+
+/// JSON as the YAML that says the same.
+void write(YAML::Emitter& out, const Json& value) {
+  if (value.is_object()) {
+    out << YAML::BeginMap;
+    for (const auto& [key, inner] : value.get_object()) {
+      out << YAML::Key << std::string(key) << YAML::Value;
+      write(out, inner);
+    }
+    out << YAML::EndMap;
+  } else if (value.is_array()) {
+    out << YAML::BeginSeq;
+    for (const Json& inner : value.get_array()) write(out, inner);
+    out << YAML::EndSeq;
+  } else if (value.is_string()) {
+    out << std::string(value.get_string());
+  } else {
+    out << YAML::Load(boost::json::serialize(value));
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> examine(const Config& config) {
+  Findings findings(config.file.string());
+  for (const Token& token : config.tokens)
+    findings.need_secret(concat("tokens.", token.name), token.place);
+  if (config.tokens.empty() && !is_loopback(config.listen))
+    findings.add(
+        Weight::warning, "tokens",
+        concat("there are none, so the API answers nobody on ", config.listen, "; webhooks work"));
+  for (const engine::Options& each : config.engines)
+    findings.need_files(concat("engines.", each.name), each.trust);
+  for (const auto& [host, options] : config.registries) {
+    findings.need_secret(concat("registries.", host, ".password"), options.password_place);
+    findings.need_files(concat("registries.", host), options.trust);
+  }
+  if (config.sources.empty())
+    findings.add(Weight::warning, "sources", "there are none, so there is nothing to build");
+  for (const auto& [name, source] : config.sources) examine_source(source, findings);
+  return findings.take();
+}
+
+std::string render(const Config& config) {
+  YAML::Emitter out;
+  write(out, show_object(config, config_rows()));
+  return concat(out.c_str(), '\n');
+}
+
+boost::json::value schema() {
+  Json described = object_schema(config_rows());
+  boost::json::object schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                             {"title", "lighterman.yml"}};
+  for (const auto& [key, value] : described.as_object()) schema[key] = value;
+  return schema;
+}
+
+}  // namespace lighterman::config

@@ -1,0 +1,187 @@
+#include "config/config.hpp"
+
+#include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "core/error.hpp"
+#include "os/file.hpp"
+#include "support/failure.hpp"
+
+namespace lighterman::config {
+namespace {
+
+const std::string usual = R"(
+listen: 0.0.0.0:7070
+data: /srv/lighterman
+staging: {size_limit: 5GiB, compression: zstd}
+engines:
+  - {name: big, host: "tcp://build.example:2376", tls: true, slots: 4, builder: classic}
+registries:
+  registry.example:5000: {username: robot, password: "env:ROBOT_PASSWORD", push_limit: 20MB}
+sources:
+  hello:
+    url: https://git.example/acme/hello.git
+    secret: file:/etc/lighterman/hook
+    every: 5m
+    schedules: [{cron: "0 3 * * *"}]
+    images:
+      web: {reference: "registry.example:5000/acme/web", target: web, memory: 2GiB, timeout: 30m}
+      tool: registry.example:5000/acme/tool
+  other:
+    url: ssh://git@git.example/acme/other.git
+    image: docker.io/acme/other
+)";
+
+std::string refusal(const std::string& text) {
+  try {
+    parse(text, "lighterman.yml");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid);
+    return error.what();
+  }
+  return "";
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(Config, ReadsWhatATeamWrites) {
+  const Config config = parse(usual, "lighterman.yml");
+  EXPECT_EQ(config.staging_size_limit, 5ull << 30);
+  EXPECT_EQ(config.compression, "zstd");
+  ASSERT_EQ(config.engines.size(), 1u);
+  EXPECT_EQ(config.engines[0].builder, Builder::classic);
+  EXPECT_EQ(config.registries.at("registry.example:5000").push_limit, 20'000'000u);
+  const Source& hello = config.source("hello");
+  EXPECT_EQ(hello.poll, std::chrono::minutes(5));
+  EXPECT_EQ(hello.schedules.at(0).cron, "0 3 * * *");
+  EXPECT_EQ(hello.images.at("web").limits.memory_bytes, 2ull << 30);
+  EXPECT_EQ(hello.images.at("tool").targets.at(0).name(), "registry.example:5000/acme/tool");
+  EXPECT_EQ(config.source("other").images.at("other").targets.at(0).host(), "docker.io");
+}
+
+TEST(Config, FindsAnEngineWhenNoneIsNamed) {
+  setenv("DOCKER_HOST", "unix:///run/other.sock", 1);
+  const Config config = parse("sources: {a: {url: /a.git, image: localhost/a}}", "l.yml");
+  unsetenv("DOCKER_HOST");
+  ASSERT_EQ(config.engines.size(), 1u);
+  EXPECT_EQ(config.engines[0].name, "local");
+  EXPECT_EQ(config.engines[0].host, "unix:///run/other.sock");
+}
+
+TEST(Config, NamesTheLineTheKeyAndTheLikelyWord) {
+  const std::string why = refusal("listen: 127.0.0.1:1\nsources:\n  a:\n    ulr: /a.git\n");
+  EXPECT_TRUE(
+      has(why, "lighterman.yml:4: sources.a.ulr: is not known here (did you mean \"url\"?)"))
+      << why;
+  EXPECT_TRUE(has(why, "sources.a.url: is missing")) << why;
+  EXPECT_TRUE(has(why, "sources.a: has no image")) << why;
+}
+
+TEST(Config, TellsEverythingWrongAtOnce) {
+  const std::string why = refusal(
+      "listen: nowhere\nlog_format: jsn\nbody_limit: many\nworkers: -1\n"
+      "staging: {compression: lzma}\n"
+      "engines: [{name: a, host: 'ssh://x'}, {name: a, slots: 0}]\n"
+      "registries: {reg.example: {username: u}}\n"
+      "sources: {'../up': {url: /a.git, image: 'reg.example/a:1'}}\n");
+  for (const char* part :
+       {"listen: must be an address", "log_format: must be text or json (did you mean \"json\"?)",
+        "body_limit: ", "workers: must be a whole number", "compression: must be gzip or zstd",
+        "two engines have the name \"a\"", "engine \"a\": ", "at least one of `slots`",
+        "registries.reg.example: needs both", "sources.../up: is no good name",
+        "cannot have a tag"}) {
+    EXPECT_TRUE(has(why, part)) << part << "\nis not in\n" << why;
+  }
+}
+
+TEST(Config, NeverRepeatsAPasswordWrittenWhereAPlaceBelongs) {
+  const std::string why = refusal(
+      "registries: {reg.example: {username: u, password: hunter2}}\n"
+      "sources: {a: {url: /a.git, secret: hunter2, image: localhost/a}}\n");
+  EXPECT_TRUE(has(why, "sources.a.secret: must say where the secret lies")) << why;
+  EXPECT_FALSE(has(why, "hunter2")) << why;
+}
+
+TEST(Config, SaysWhereTheYamlBreaks) {
+  EXPECT_TRUE(has(refusal("sources:\n  a: [\n"), "lighterman.yml:3: not valid YAML"));
+  EXPECT_TRUE(has(refusal("a: 1\na: 1\n"), "is there twice"));
+  EXPECT_TRUE(has(refusal(""), "lighterman init"));
+  EXPECT_TRUE(has(refusal("- a\n"), "must be a mapping"));
+}
+
+TEST(Config, LeavesTheUsersOwnKeysAlone) {
+  EXPECT_NO_THROW(
+      parse("x-common: &c {submodules: false}\n"
+            "sources: {a: {url: /a.git, image: localhost/a, x-owner: me}}\n",
+            "l.yml"));
+}
+
+TEST(Config, ShowsItselfAsYamlThatMeansTheSame) {
+  const Config config = parse(usual, "lighterman.yml");
+  const std::string shown = render(config);
+  EXPECT_TRUE(has(shown, "env:ROBOT_PASSWORD"));
+  EXPECT_EQ(render(parse(shown, "again.yml")), shown);
+}
+
+TEST(Config, AllowsPathsInsideTheRepositoryOnly) {
+  const std::string why =
+      refusal("sources: {a: {url: /a.git, images: {w: {reference: localhost/a, context: ../..}}}}");
+  EXPECT_TRUE(has(why, "sources.a.images.w.context: must lie in the repository")) << why;
+}
+
+TEST(Config, ASourceThatIsNotThereHasANearName) {
+  const Config config = parse(usual, "lighterman.yml");
+  try {
+    config.source("helo");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::not_found);
+    EXPECT_TRUE(has(error.what(), "(did you mean \"hello\"?)")) << error.what();
+  }
+}
+
+TEST(Config, ExaminesSecretsAndFilesBeforeTheyAreNeeded) {
+  unsetenv("ROBOT_PASSWORD");
+  const Config config = parse(usual, "lighterman.yml");
+  std::string all;
+  for (const Finding& finding : examine(config)) all += finding.where + ": " + finding.text + "\n";
+  EXPECT_TRUE(has(all, "registries.registry.example:5000.password: secret env:ROBOT_PASSWORD"))
+      << all;
+  EXPECT_TRUE(has(all, "sources.hello.secret: secret file:/etc/lighterman/hook")) << all;
+  EXPECT_TRUE(has(all, "tokens: there are none")) << all;
+}
+
+TEST(Config, DescribesEveryKeyForEditors) {
+  const boost::json::value described = schema();
+  EXPECT_EQ(described.at("$schema"), "https://json-schema.org/draft/2020-12/schema");
+  EXPECT_TRUE(described.at_pointer("/properties/sources/additionalProperties/properties/url")
+                  .at("description")
+                  .is_string());
+}
+
+TEST(RepositoryFile, MayPublishOnlyWhereItsOperatorAllows) {
+  Config config = parse(
+      "sources: {a: {url: /a.git, repository_file: true, allowed_targets: ['localhost/a/**'],"
+      " images: {web: {reference: localhost/a/web, memory: 1GiB}}}}",
+      "l.yml");
+  const Source& source = config.source("a");
+  const auto images =
+      parse_repository_file("images: {web: {reference: localhost/a/b, target: x}}", source);
+  EXPECT_EQ(images.at("web").target, "x");
+  EXPECT_EQ(images.at("web").limits.memory_bytes, 1ull << 30);
+  expect_refused("images.w: may not publish to \"localhost/b\"",
+                 [&] { parse_repository_file("images: {w: localhost/b}", source); });
+  const std::string why = failure_of([&] {
+    parse_repository_file(
+        "images: {w: {reference: localhost/a/w, secrets: {k: 'env:HOME'}}}\nlisten: x", source);
+  });
+  EXPECT_TRUE(has(why, "images.w.secrets: is not known here")) << why;
+  EXPECT_TRUE(has(why, "listen: is not known here")) << why;
+}
+
+}  // namespace
+}  // namespace lighterman::config

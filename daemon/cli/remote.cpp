@@ -129,7 +129,9 @@ boost::json::value Remote::answered(const net::Response& response) const {
 }
 
 boost::json::value Remote::get(const std::string& path) {
-  return answered(client_.perform(request(path)));
+  net::Request wanted = request(path);
+  wanted.headers.add("Accept", "application/json");
+  return answered(client_.perform(wanted));
 }
 
 boost::json::value Remote::post(const std::string& path, const boost::json::value& body,

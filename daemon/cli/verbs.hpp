@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/remote.hpp"
+
+namespace lighterman::cli {
+
+/// Whether a verb prints for people or for programs.
+enum class Form { text, json };
+
+struct RunWish {
+  std::string source, ref, commit, reason;
+  std::vector<std::string> images;
+  std::vector<std::string> args;  ///< "NAME=VALUE", or "NAME": as the environment has it
+  bool no_cache = false, follow = false;
+};
+
+struct RunsWish {
+  std::string source, branch, commit, state;
+  unsigned limit = 20;
+};
+
+/// The verbs that ask a daemon. They print to standard output and return the exit code: 0, or 1
+/// where a followed run does not succeed.
+int run(Remote& remote, const RunWish& wish, Form form);
+int runs(Remote& remote, const RunsWish& wish, Form form);
+int show(Remote& remote, RunId run, Form form);
+int logs(Remote& remote, RunId run, bool follow, Form form);
+int cancel(Remote& remote, RunId run, const std::string& reason, Form form);
+int retry(Remote& remote, RunId run, bool follow, Form form);
+
+}  // namespace lighterman::cli

@@ -1,0 +1,154 @@
+#include "cli/views.hpp"
+
+#include <algorithm>
+#include <iomanip>
+#include <vector>
+
+#include "cli/live_log.hpp"
+#include "core/json.hpp"
+#include "core/text.hpp"
+#include "core/time.hpp"
+
+namespace lighterman::cli {
+namespace {
+
+std::string safe(std::string_view text) { return harmless(text, false); }
+
+std::string short_ref(const std::string& ref) {
+  for (const std::string_view prefix : {"refs/heads/", "refs/tags/"})
+    if (ref.starts_with(prefix)) return ref.substr(prefix.size());
+  return ref;
+}
+
+/// How long it took, or takes by now.
+std::string length_of(const Fields& timed) {
+  if (!timed.find("started")) return "";
+  const Instant started = timed.time_or("started", {});
+  auto length = timed.time_or("ended", system_now()) - started;
+  if (length > std::chrono::seconds(2)) length = std::chrono::floor<std::chrono::seconds>(length);
+  return render_duration(std::max(length, std::chrono::milliseconds(1)));
+}
+
+std::string commit_of(const Fields& run, const Fields& event) {
+  const std::string commit = run.text_or("commit", "");
+  return shortened(commit.empty() ? event.text_or("commit", "") : commit, 12);
+}
+
+void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const auto& row : rows)
+    for (std::size_t at = 0; at < row.size(); ++at)
+      widths[at] = std::max(widths[at], row[at].size());
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t at = 0; at < row.size(); ++at)
+      line += concat(row[at], std::string(widths[at] - row[at].size() + 2, ' '));
+    line.erase(line.find_last_not_of(' ') + 1);
+    out << line << '\n';
+  }
+}
+
+void show_engine(std::ostream& out, const Fields& built) {
+  out << "    built by " << safe(built.text_or("builder", "")) << " on "
+      << safe(built.text_or("engine", "")) << ", " << built.integer_or("cached_steps", 0) << " of "
+      << built.integer_or("steps", 0) << " steps cached, "
+      << render_size(built.natural_or("size_bytes", 0)) << '\n';
+}
+
+void show_published(std::ostream& out, const Fields& image) {
+  out << "    " << safe(image.text("reference")) << '\n';
+  for (const auto& value : image.list("tags")) {
+    const Fields tag(value, "tag");
+    const std::string reason = tag.text_or("reason", "");
+    out << "      tag " << safe(tag.text("tag")) << ' ' << tag.text("fate")
+        << (reason.empty() ? "" : concat(" (", safe(reason), ')')) << '\n';
+  }
+  for (const auto& value : image.list("layers")) {
+    const Fields layer(value, "layer");
+    const Fields blob(layer.get("blob"), "layer.blob");
+    const std::string reason = layer.text_or("reason", "");
+    const std::string digest = blob.text("digest");
+    out << "      " << std::left << std::setw(8) << layer.text("fate") << std::right
+        << std::setw(10) << render_size(blob.natural_or("size", 0)) << "  "
+        << shortened(std::string_view(digest).substr(digest.find(':') + 1), 12) << "  "
+        << shortened(safe(layer.text_or("instruction", "")), 60)
+        << (reason.empty() ? "" : concat("  (", safe(reason), ')')) << '\n';
+  }
+}
+
+void show_stage(std::ostream& out, const Fields& stage) {
+  const std::string name = stage.text("name");
+  const std::string state = stage.text("state");
+  if (state != "done") {
+    out << "    " << safe(name) << ": " << state << '\n';
+  } else if (name == "engine") {
+    show_engine(out, Fields(stage.get("result"), "engine"));
+  } else if (name.starts_with("publish:")) {
+    show_published(out, Fields(stage.get("result"), "publish"));
+  }
+}
+
+void show_skipped(std::ostream& out, const Fields& plan) {
+  for (const auto& value : plan.list("skipped")) {
+    const Fields skipped(value, "skipped");
+    out << "  image " << safe(skipped.text("image")) << " skipped: " << safe(skipped.text("why"))
+        << '\n';
+  }
+}
+
+}  // namespace
+
+void show_runs(std::ostream& out, std::span<const boost::json::value> runs) {
+  if (runs.empty()) {
+    out << "no runs\n";
+    return;
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"RUN", "STATE", "SOURCE", "REF", "COMMIT", "BEGAN", "TOOK", "WHY"}};
+  for (const auto& value : runs) {
+    const Fields run(value, "run");
+    const Fields event(run.get("event"), "run.event");
+    rows.push_back({std::to_string(run.integer("id")), run.text("state"),
+                    safe(event.text("source")), safe(short_ref(event.text_or("ref", ""))),
+                    commit_of(run, event), run.text("created").substr(0, 19) + "Z", length_of(run),
+                    shortened(safe(run.text_or("why", "")), 80)});
+  }
+  print_table(out, rows);
+}
+
+void show_run(std::ostream& out, const boost::json::value& value) {
+  const Fields run(value, "run");
+  const Fields event(run.get("event"), "run.event");
+  const std::string message = event.text_or("message", "");
+  const std::string author = event.text_or("author", "");
+  out << "run " << run.integer("id") << ' ' << run.text("state") << ": "
+      << safe(event.text("source")) << ' ' << safe(short_ref(event.text_or("ref", ""))) << ' '
+      << commit_of(run, event) << ", by " << event.text("origin")
+      << (run.find("started") ? concat(", ", length_of(run)) : "") << '\n';
+  if (const std::string why = run.text_or("why", ""); !why.empty())
+    out << "  " << safe(why) << '\n';
+  if (!message.empty())
+    out << "  \"" << safe(message.substr(0, message.find('\n'))) << '"'
+        << (author.empty() ? "" : concat(" by ", safe(author))) << '\n';
+  std::string image;
+  for (const auto& each : run.list("stages")) {
+    const Fields stage(each, "stage");
+    if (stage.text("name") == "plan" && stage.text("state") == "done")
+      show_skipped(out, Fields(stage.get("result"), "plan"));
+    const std::string of = stage.text_or("image", "");
+    if (of.empty()) continue;
+    if (of != image) out << "  image " << safe(of) << '\n';
+    image = of;
+    show_stage(out, stage);
+  }
+}
+
+void show_end(std::ostream& out, const boost::json::value& value) {
+  const Fields run(value, "run");
+  const std::string why = run.text_or("why", "");
+  out << "run " << run.integer("id") << ' ' << run.text("state")
+      << (run.find("started") ? concat(" in ", length_of(run)) : "")
+      << (why.empty() ? "" : concat(": ", safe(why))) << '\n';
+}
+
+}  // namespace lighterman::cli

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "api/server.hpp"
+#include "cli/check.hpp"
 #include "cli/daemon_log.hpp"
 #include "config/config.hpp"
 #include "core/error.hpp"
@@ -64,7 +65,7 @@ std::filesystem::path prepared(const std::filesystem::path& data) {
 SharedConfig examined(const std::filesystem::path& file, const DaemonLog& log) {
   auto config = std::make_shared<const config::Config>(config::load(file));
   std::vector<std::string> errors;
-  for (const config::Finding& finding : config::examine(*config)) {
+  for (const config::Finding& finding : examine_all(*config)) {
     const std::string text = concat(finding.where, ": ", finding.text);
     if (finding.weight == config::Finding::Weight::error) {
       errors.push_back(text);

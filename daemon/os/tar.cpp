@@ -177,6 +177,19 @@ void TarWriter::add(const TarEntry& entry, const Pull& content) {
   check_size(entry, done);
 }
 
+void TarWriter::add(const TarEntry& entry, const std::function<void(const Push&)>& writer) {
+  check_entry(entry);
+  inside_->header(entry);
+  std::uint64_t done = 0;
+  const std::uint64_t wanted = entry.type == TarEntry::Type::file ? entry.size : 0;
+  writer([&](std::string_view bytes) {
+    done += bytes.size();
+    if (done > wanted) check_size(entry, done);
+    inside_->content(bytes, entry.path);
+  });
+  check_size(entry, done);
+}
+
 void TarWriter::finish() {
   const int result = archive_write_close(inside_->handle.get());
   inside_->check(result, "its end");

@@ -135,6 +135,9 @@ const std::string& Context::dockerfile_name() const noexcept { return inside_->n
 ContextTotals Context::write(const Push& out, const std::stop_token& stop) const {
   ContextTotals totals;
   os::TarWriter tar(out);
+  // BuildKit takes a context for a tar by its first 1024 bytes, and for a Dockerfile otherwise: the
+  // first entry must not need a pax header, as the fine times of files do.
+  tar.add({.path = ".", .type = os::TarEntry::Type::folder, .mode = 0755});
   TreeWalk walk(tar, inside_->rules, totals, stop);
   // The engine needs both, whatever the rules say.
   walk.write(inside_->mirror, inside_->commit, inside_->folder, {inside_->name, ".dockerignore"});

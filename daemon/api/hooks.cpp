@@ -45,9 +45,10 @@ std::string why_not(const PushEvent& event, const config::Source& source) {
 
 void receive_hook(Room& room, Exchange& exchange) {
   const Snapshot::Door& door = door_of(exchange);
+  const std::string body =
+      exchange.connection.read_body(room.options.body_limit, room.options.request_limit);
   const intake::Delivery delivery{
-      [&](std::string_view name) { return std::string(exchange.head.find(lower(name))); },
-      exchange.request.body};
+      [&](std::string_view name) { return std::string(exchange.head.find(lower(name))); }, body};
   const intake::HookOptions options{door.source->name, door.source->forge, door.secret};
   Reading reading = intake::read_hook(delivery, options, room.options.clock());
   if (const auto* rejected = std::get_if<Rejected>(&reading)) refuse(401, rejected->why);

@@ -119,7 +119,7 @@ void add_run_verb(CLI::App& app, Words& words) {
                  return run(remote, words.run, words.form());
                }));
   verb->add_option("--source", words.run.source, "Which source")->required();
-  verb->add_option("--ref", words.run.ref, "Branch or tag; default: the default branch");
+  verb->add_option("--ref", words.run.ref, "Branch (main) or tag (tag:v1.0)");
   verb->add_option("--commit", words.run.commit, "Full commit; default: the ref's newest");
   verb->add_option("--image", words.run.images, "Only this image (may be repeated)");
   verb->add_option("--arg", words.run.args, "Build argument NAME=VALUE (may be repeated)");

@@ -65,6 +65,9 @@ boost::json::object args_of(const std::vector<std::string>& given) {
 }  // namespace
 
 int run(Remote& remote, const RunWish& wish, Form form) {
+  if (wish.ref.empty() && wish.commit.empty())
+    throw Error(ErrorKind::invalid,
+                "say what to build: --ref main, --ref tag:v1.0, or --commit with a full id");
   boost::json::object body{{"source", wish.source}};
   if (!wish.ref.empty()) body["ref"] = wish.ref;
   if (!wish.commit.empty()) body["commit"] = wish.commit;

@@ -1,0 +1,173 @@
+#include "cli/daemon.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "core/text.hpp"
+
+namespace lighterman::cli {
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A build that waits until the test lets it go.
+void write_slow_build(Harbour& harbour, const std::string& seconds) {
+  harbour.git.write("Dockerfile", concat("FROM busybox\nCOPY text.txt /text.txt\nRUN sleep ",
+                                         seconds, " # ", harbour.image(), "\n"));
+  harbour.git.commit("Build slowly");
+}
+
+TEST(Daemon, BuildsWhatTheCommandLineAsksForAndSaysHowItWent) {
+  Harbour harbour;
+  harbour.start();
+  const Said said = harbour.say({"run", "--source", "shop", "--ref", "main", "--follow"});
+  EXPECT_EQ(said.code, 0) << said.out << said.err;
+  EXPECT_TRUE(has(said.out, "run 1 succeeded in ")) << said.out;
+  EXPECT_TRUE(has(said.out, "COPY text.txt /text.txt")) << said.out;
+  EXPECT_FALSE(has(said.out, "\x1b[")) << "no terminal, no colours";
+  EXPECT_TRUE(harbour.published("main"));
+
+  const Said shown = harbour.say({"show", "1"});
+  EXPECT_TRUE(has(shown.out, concat(harbour.image(), "@sha256:"))) << shown.out;
+  EXPECT_TRUE(has(shown.out, "tag main created")) << shown.out;
+  const Said runs = harbour.say({"runs", "--source", "shop", "--state", "succeeded"});
+  EXPECT_TRUE(has(runs.out, "1    succeeded  shop    main")) << runs.out;
+  EXPECT_TRUE(has(harbour.say({"logs", "1"}).out, " plan | image web: ")) << "the plain log";
+  EXPECT_EQ(harbour.json({"show", "1"}).at("state").as_string(), "succeeded");
+  EXPECT_TRUE(has(harbour.say({"logs", "1", "--json"}).out, "\"kind\":\"step\""));
+}
+
+TEST(Daemon, ExitCodesTellScriptsWhatHappened) {
+  Harbour harbour;
+  EXPECT_EQ(harbour.say({"runs"}).code, 5);
+  harbour.start();
+  EXPECT_EQ(harbour.say({"run"}).code, 2);
+  EXPECT_EQ(harbour.say({"show", "99"}).code, 3);
+  const Said unknown = harbour.say({"run", "--source", "shp", "--ref", "main"});
+  EXPECT_EQ(unknown.code, 3);
+  EXPECT_TRUE(has(unknown.err, "(did you mean \"shop\"?)")) << unknown.err;
+  EXPECT_EQ(harbour.say({"check", "--config", "missing.yml"}).code, 6);
+  harbour.git.write("Dockerfile", "FROM busybox\nRUN false\n");
+  harbour.git.commit("Break it");
+  const Said failed = harbour.say({"run", "--source", "shop", "--ref", "main", "-f"});
+  EXPECT_EQ(failed.code, 1) << failed.out << failed.err;
+  EXPECT_TRUE(has(failed.out, "run 1 failed")) << failed.out;
+}
+
+TEST(Daemon, AskedWithoutItsTokenRefusesAndNeverShowsIt) {
+  Harbour harbour;
+  os::replace_file(harbour.file("token"), "t0ken-of-ann\n", 0600);
+  os::replace_file(harbour.file("wrong"), "t0ken-of-bob\n", 0600);
+  harbour.write_config(
+      concat("tokens: [{name: ann, place: \"file:", harbour.file("token").string(), "\"}]\n"));
+  harbour.start();
+  EXPECT_EQ(harbour.say({"runs"}).code, 4);
+  harbour.environment["LIGHTERMAN_TOKEN_FILE"] = harbour.file("wrong").string();
+  const Said refused = harbour.say({"runs"});
+  EXPECT_EQ(refused.code, 4);
+  EXPECT_FALSE(has(refused.err, "t0ken")) << refused.err;
+  harbour.environment["LIGHTERMAN_TOKEN_FILE"] = harbour.file("token").string();
+  EXPECT_EQ(harbour.say({"runs"}).code, 0);
+  EXPECT_FALSE(has(harbour.daemon_log(), "t0ken"));
+  EXPECT_FALSE(has(harbour.daemon_log(), "s3cret"));
+}
+
+TEST(Daemon, KilledInTheMiddleOfABuildGoesOnAndEndsTheRunOnce) {
+  Harbour harbour;
+  write_slow_build(harbour, "3");
+  harbour.start();
+  harbour.json({"run", "--source", "shop", "--ref", "main"});
+  ASSERT_TRUE(support::eventually(
+      [&] {
+        return has(harbour.say({"logs", "1"}).out, "RUN sleep 3");
+      },
+      std::chrono::seconds(60)));
+  harbour.kill();
+  harbour.start();
+  const Said said = harbour.say({"logs", "-f", "1"});
+  EXPECT_EQ(said.code, 0) << said.out << said.err << harbour.daemon_log();
+  EXPECT_TRUE(harbour.published("main"));
+  const auto runs = harbour.json({"runs"});
+  EXPECT_EQ(runs.at("runs").as_array().size(), 1u);
+}
+
+TEST(Daemon, NoPushThatWasAcceptedIsLostByAPowerCut) {
+  Harbour harbour;
+  harbour.start();
+  const std::string commit = harbour.git.head();
+  std::size_t accepted = 0;
+  for (int push = 0; push < 20; ++push) {
+    const std::string answer =
+        harbour.push_hook(concat("refs/heads/b", push), std::string(40, '0'), commit);
+    if (has(answer, "\"run\":")) ++accepted;
+  }
+  harbour.kill();
+  harbour.start();
+  EXPECT_EQ(accepted, 20u);
+  EXPECT_EQ(harbour.json({"runs", "--limit", "100"}).at("runs").as_array().size(), accepted);
+}
+
+TEST(Daemon, ToldToStopHandsBackWhatRunsAndEndsWithZero) {
+  Harbour harbour;
+  write_slow_build(harbour, "5");
+  harbour.start();
+  harbour.json({"run", "--source", "shop", "--ref", "main"});
+  ASSERT_TRUE(support::eventually(
+      [&] {
+        return has(harbour.say({"logs", "1"}).out, "RUN sleep 5");
+      },
+      std::chrono::seconds(60)));
+  EXPECT_EQ(harbour.stop(), 0) << harbour.daemon_log();
+  harbour.start();
+  EXPECT_EQ(harbour.say({"logs", "-f", "1"}).code, 0);
+  EXPECT_EQ(harbour.stop(SIGINT), 0);
+}
+
+TEST(Daemon, ReadsItsConfigurationAnewAndKeepsTheOldOneWhenTheNewIsWrong) {
+  Harbour harbour;
+  harbour.start();
+  harbour.write_config(concat("  depot:\n    url: ", harbour.git.path().string(),
+                              "\n    image: ", harbour.image(), "-depot\n"));
+  harbour.signal(SIGHUP);
+  ASSERT_TRUE(support::eventually([&] {
+    return harbour.say({"run", "--source", "depot", "--ref", "main"}).code == 0;
+  })) << harbour.daemon_log();
+  harbour.write_config("nonsense: true\n");
+  harbour.signal(SIGHUP);
+  ASSERT_TRUE(support::eventually([&] {
+    return has(harbour.daemon_log(), "configuration not reloaded");
+  })) << harbour.daemon_log();
+  EXPECT_TRUE(has(harbour.daemon_log(), "nonsense: is not known here"));
+  EXPECT_EQ(harbour.say({"run", "--source", "depot", "--ref", "main"}).code, 0);
+}
+
+TEST(Daemon, DoesNotStartTwiceOnOneDataFolder) {
+  Harbour harbour;
+  harbour.start();
+  const Said second = harbour.say({"serve", "--config", harbour.file("lighterman.yml").string()});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_TRUE(has(second.err, "is in use by another lighterman")) << second.err;
+}
+
+TEST(Daemon, CancelsAndTriesAgain) {
+  Harbour harbour;
+  write_slow_build(harbour, "60");
+  harbour.start();
+  harbour.json({"run", "--source", "shop", "--ref", "main"});
+  ASSERT_TRUE(support::eventually(
+      [&] {
+        return has(harbour.say({"logs", "1"}).out, "RUN sleep 60");
+      },
+      std::chrono::seconds(60)));
+  EXPECT_EQ(harbour.say({"cancel", "1", "--reason", "wrong branch"}).code, 0);
+  const Said said = harbour.say({"logs", "-f", "1"});
+  EXPECT_EQ(said.code, 1);
+  EXPECT_TRUE(has(said.out, "run 1 cancelled")) << said.out;
+  EXPECT_TRUE(has(harbour.say({"retry", "1"}).out, "run 2 tries run 1 again"));
+}
+
+}  // namespace
+}  // namespace lighterman::cli

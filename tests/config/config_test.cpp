@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
-#include <boost/json/serialize.hpp>
+#include <boost/json.hpp>
+#include <set>
 
 #include "core/error.hpp"
 #include "os/file.hpp"
@@ -161,6 +162,29 @@ TEST(Config, DescribesEveryKeyForEditors) {
   EXPECT_TRUE(described.at_pointer("/properties/sources/additionalProperties/properties/url")
                   .at("description")
                   .is_string());
+}
+
+/// The names of all keys that a schema knows, at any depth.
+void collect_keys(const boost::json::value& schema, std::set<std::string>& keys) {
+  if (schema.is_array())
+    for (const auto& each : schema.get_array()) collect_keys(each, keys);
+  if (!schema.is_object()) return;
+  for (const auto& [name, value] : schema.get_object()) {
+    if (name == "properties")
+      for (const auto& property : value.as_object()) keys.insert(property.key());
+    collect_keys(value, keys);
+  }
+}
+
+TEST(Examples, AreGoodAndTheLongOneShowsEveryKey) {
+  const std::filesystem::path folder = std::filesystem::path(LIGHTERMAN_TREE) / "examples";
+  EXPECT_EQ(load(folder / "minimal.yml").sources.size(), 1u);
+  EXPECT_EQ(load(folder / "lighterman.yml").sources.size(), 3u);
+  const std::string text = os::read_file(folder / "lighterman.yml");
+  std::set<std::string> keys;
+  collect_keys(schema(), keys);
+  EXPECT_GT(keys.size(), 50u);
+  for (const std::string& key : keys) EXPECT_TRUE(has(text, key + ":")) << key;
 }
 
 TEST(RepositoryFile, MayPublishOnlyWhereItsOperatorAllows) {

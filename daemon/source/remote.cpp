@@ -97,7 +97,12 @@ RemoteTalk::RemoteTalk(const Options& options, git_repository* repository, const
       stop_(stop),
       until_(std::chrono::steady_clock::now() + options.timeout) {
   git_remote* remote = nullptr;
-  if (git_remote_create_anonymous(&remote, repository, options_.url.c_str()) != 0) {
+  git_remote_create_options create = GIT_REMOTE_CREATE_OPTIONS_INIT;
+  create.repository = repository;
+  // The machine's own git configuration does not decide where we fetch from; and libgit2 1.5 leaks
+  // 20 KiB for each of its entries that is no url.*.insteadOf.
+  create.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF | GIT_REMOTE_CREATE_SKIP_DEFAULT_FETCHSPEC;
+  if (git_remote_create_with_opts(&remote, options_.url.c_str(), &create) != 0) {
     throw Error(ErrorKind::invalid,
                 concat("\"", shown_url(options_.url), "\" is not a git URL: ", git_words()));
   }

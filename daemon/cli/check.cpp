@@ -52,8 +52,10 @@ std::vector<Probe> ask_all(const std::shared_ptr<const Config>& config) {
   for (const auto& [name, source] : config->sources) {
     for (const auto& [image_name, image] : source.images)
       for (const Reference& target : image.targets) hosts.insert(target.host());
+    const source::Options options = pipeline::mirror_options(source);
+    const std::filesystem::path folder = scratch.path() / name;
     probes.push_back(probe(concat("source ", name), [&] {
-      source::Mirror mirror(pipeline::mirror_options(source), scratch.path() / name);
+      source::Mirror mirror(options, folder);
       const std::size_t heads = mirror.remote_heads({}).size();
       return concat(heads, heads == 1 ? " branch or tag" : " branches and tags");
     }));
@@ -104,8 +106,8 @@ std::vector<Finding> examine_all(const Config& config) {
     const std::string path = concat("sources.", name);
     for (const config::Schedule& schedule : source.schedules)
       add_if_bad(path + ".schedules", [&] { intake::Cron::parse(schedule.cron); });
-    if (!source.forge.empty())
-      add_if_bad(path + ".forge", [&] { intake::forge_of({}, source.forge); });
+    const std::string& forge = source.forge;
+    if (!forge.empty()) add_if_bad(path + ".forge", [&] { intake::forge_of({}, forge); });
   }
   return findings;
 }

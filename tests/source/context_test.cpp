@@ -1,0 +1,219 @@
+#include "source/context.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "os/file.hpp"
+#include "os/tar.hpp"
+#include "source/ignore.hpp"
+#include "source/mirror.hpp"
+#include "support/failure.hpp"
+#include "support/git.hpp"
+
+namespace lighterman::source {
+namespace {
+
+/// A repository, its mirror, and contexts out of it.
+struct Scene {
+  support::GitRepository git;
+  os::ScratchFolder folder;
+  Options options;
+  std::unique_ptr<Mirror> mirror;
+
+  Scene() {
+    options.name = "shop";
+    options.url = git.url();
+  }
+  std::string fetch() {
+    mirror = std::make_unique<Mirror>(options, folder.path() / "mirror");
+    return mirror->fetch("refs/heads/main", "", {}, {}).id;
+  }
+  std::string tar(const std::string& commit, const std::string& inside = ".",
+                  const std::string& dockerfile = "") {
+    std::string bytes;
+    Context(*mirror, commit, inside, dockerfile)
+        .write([&](std::string_view part) { bytes += part; }, {});
+    return bytes;
+  }
+};
+
+struct Entry {
+  os::TarEntry head;
+  std::string content;
+};
+
+std::map<std::string, Entry> entries_of(const std::string& bytes) {
+  std::size_t at = 0;
+  os::TarReader tar([&](char* into, std::size_t room) {
+    const std::size_t count = bytes.copy(into, room, at);
+    at += count;
+    return count;
+  });
+  std::map<std::string, Entry> found;
+  for (os::TarEntry head; tar.next(head);) {
+    Entry entry{head, ""};
+    char buffer[4096];
+    while (const std::size_t got = tar.read(buffer, sizeof buffer))
+      entry.content.append(buffer, got);
+    std::string path = head.path;
+    while (path.ends_with('/')) path.pop_back();
+    found[path] = std::move(entry);
+  }
+  return found;
+}
+
+TEST(Context, HoldsTheCommitWithLinksModesAndForeignNames) {
+  Scene scene;
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.write_program("bin/run", "#!/bin/sh\n");
+  scene.git.link("link", "bin/run");
+  scene.git.write("naïve/船.txt", "x");
+  scene.git.write("big", std::string(5 << 20, 'b'));
+  scene.git.commit("All");
+  const auto entries = entries_of(scene.tar(scene.fetch()));
+  EXPECT_EQ(entries.at("Dockerfile").content, "FROM busybox\n");
+  EXPECT_EQ(entries.at("bin/run").head.mode & 0777, 0755u);
+  EXPECT_EQ(entries.at("Dockerfile").head.mode & 0777, 0644u);
+  EXPECT_EQ(entries.at("link").head.link, "bin/run");
+  EXPECT_EQ(entries.at("naïve/船.txt").content, "x");
+  EXPECT_EQ(entries.at("big").content.size(), std::size_t{5} << 20);
+}
+
+TEST(Context, IsTheSameBytesForTheSameTreeAndAChangedFileNeverKeepsItsTime) {
+  Scene scene;
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.write("a", "1");
+  scene.git.write("b", "1");
+  scene.git.commit("First");
+  const std::string first = scene.tar(scene.fetch());
+  scene.git.commit("Nothing changed");
+  EXPECT_EQ(scene.tar(scene.fetch()), first);
+  scene.git.write("b", "2");
+  scene.git.commit("Same size");
+  const auto before = entries_of(first), after = entries_of(scene.tar(scene.fetch()));
+  EXPECT_EQ(before.at("a").head.seconds, after.at("a").head.seconds);
+  EXPECT_EQ(before.at("a").head.nanoseconds, after.at("a").head.nanoseconds);
+  EXPECT_NE(before.at("b").head.seconds, after.at("b").head.seconds);
+}
+
+TEST(Context, BeginsWithWhatBuildKitKnowsForATar) {
+  Scene scene;
+  scene.git.write(".aaa", "first by name");
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.commit("All");
+  const std::string bytes = scene.tar(scene.fetch());
+  EXPECT_EQ(bytes.substr(0, 2), std::string("./"));
+  EXPECT_EQ(bytes[156], '5') << "a plain folder, without a pax header before it";
+}
+
+TEST(Context, OfAFolderTakesADockerfileFromElsewhere) {
+  Scene scene;
+  scene.git.write("app/main", "x");
+  scene.git.write("docker/web.Dockerfile", "FROM busybox\n");
+  scene.git.write("docker/web.Dockerfile.dockerignore", "secret\n");
+  scene.git.write("app/secret", "s");
+  scene.git.commit("All");
+  const std::string commit = scene.fetch();
+  const Context context(*scene.mirror, commit, "app", "docker/web.Dockerfile");
+  const auto entries = entries_of(scene.tar(commit, "app", "docker/web.Dockerfile"));
+  EXPECT_TRUE(entries.contains("main"));
+  EXPECT_FALSE(entries.contains("secret"));
+  EXPECT_EQ(entries.at(context.dockerfile_name()).content, "FROM busybox\n");
+}
+
+TEST(Context, WithoutItsDockerfileOrFolderSaysWhatIsNear) {
+  Scene scene;
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.write("docker/Dockerfile", "FROM busybox\n");
+  scene.git.commit("All");
+  const std::string commit = scene.fetch();
+  const std::string file = failure_of([&] { scene.tar(commit, ".", "Dockerfil"); });
+  EXPECT_TRUE(file.starts_with("not_found: ")) << file;
+  EXPECT_NE(file.find("did you mean \"Dockerfile\""), std::string::npos) << file;
+  const std::string folder = failure_of([&] { scene.tar(commit, "dokcer"); });
+  EXPECT_TRUE(folder.starts_with("not_found: ")) << folder;
+}
+
+TEST(Context, BringsSubmodules) {
+  support::GitRepository library;
+  library.write("code", "library code");
+  library.commit("Library");
+  Scene scene;
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.git({"-c", "protocol.file.allow=always", "submodule", "add", "-q", library.url(),
+                 "third/library"});
+  scene.git.commit("With the library");
+  const auto entries = entries_of(scene.tar(scene.fetch()));
+  EXPECT_EQ(entries.at("third/library/code").content, "library code");
+}
+
+TEST(Mirror, ACommitLostByAForcePushIsNamedAsSuch) {
+  Scene scene;
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.commit("First");
+  scene.fetch();
+  const std::string lost(40, 'c');
+  const std::string why = failure_of([&] { scene.mirror->fetch("refs/heads/main", lost, {}, {}); });
+  EXPECT_TRUE(why.starts_with("not_found: ")) << why;
+  EXPECT_NE(why.find("force-push"), std::string::npos) << why;
+}
+
+TEST(Mirror, KnowsTheRemotesHeadsAndItsDefaultBranch) {
+  Scene scene;
+  scene.git.write("a", "1");
+  const std::string first = scene.git.commit("First");
+  scene.git.git({"tag", "-a", "-m", "one", "v1"});
+  scene.git.branch("other");
+  const std::string second = scene.git.commit("Second");
+  scene.git.checkout("main");
+  scene.fetch();
+  const auto heads = scene.mirror->remote_heads({});
+  EXPECT_EQ(heads.at("refs/heads/main"), first);
+  EXPECT_EQ(heads.at("refs/heads/other"), second);
+  EXPECT_EQ(heads.at("refs/tags/v1"), first) << "peeled";
+  EXPECT_EQ(scene.mirror->default_branch({}), "refs/heads/main");
+}
+
+TEST(Mirror, ARemoteThatIsNotThereMayComeBack) {
+  Scene scene;
+  scene.options.url = "https://127.0.0.1:1/acme/shop.git";
+  const std::string why = failure_of([&] { scene.fetch(); });
+  EXPECT_TRUE(why.starts_with("unavailable: ")) << why;
+}
+
+// docs.docker.com/build/concepts/context/#dockerignore-files
+TEST(DockerIgnore, MeansWhatDockerMeans) {
+  struct Case {
+    const char *rules, *path;
+    bool ignored;
+  };
+  for (const Case& each : {
+           Case{"*/temp*", "somedir/temporary.txt", true},
+           {"*/temp*", "somedir/temp", true},
+           {"*/temp*", "a/b/temp", false},
+           {"*/*/temp*", "a/b/temporary.txt", true},
+           {"temp?", "tempa", true},
+           {"temp?", "temp", false},
+           {"**/*.go", "a/b/c.go", true},
+           {"**/*.go", "c.go", true},
+           {"node_modules", "node_modules/x/y", true},
+           {"node_modules/", "node_modules/x", true},
+           {"/foo/bar", "foo/bar", true},
+           {"foo", "a/foo", false},
+           {"*.md\n!README.md", "README.md", false},
+           {"*.md\n!README.md", "OTHER.md", true},
+           {"*.md\n!README*.md\nREADME-secret.md", "README-secret.md", true},
+           {"*\n!src", "src/main.c", false},
+           {"# a comment\n\n  b  ", "b", true},
+           {"A", "a", false},
+           {"docs/**", "docs/a/b", true},
+           {"[ab].txt", "a.txt", true},
+           {"\\*.txt", "a.txt", false},
+       })
+    EXPECT_EQ(IgnoreRules::parse(each.rules).ignores(each.path), each.ignored)
+        << each.rules << " on " << each.path;
+}
+
+}  // namespace
+}  // namespace lighterman::source

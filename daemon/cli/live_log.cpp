@@ -91,8 +91,9 @@ void LiveLog::progress(const std::string& place, const std::string& json) {
   const std::uint64_t current = fields.natural_or("current", 0);
   const std::uint64_t total = fields.natural_or("total", 0);
   clear_bars();
-  const std::string key = concat(place, layer, doing);
-  if (total > 0 && current >= total) {
+  // Without a size it only says that it waits, or that it is done.
+  const std::string key = concat(place, ' ', layer);
+  if (current >= total) {
     bars_.erase(key);
   } else {
     bars_[key] = {harmless(concat(place, ' ', doing, ' ', layer), false), current, total};
@@ -110,11 +111,8 @@ void LiveLog::draw_bars() {
   constexpr std::size_t most_bars = 8, bar_width = 20;
   for (const auto& [key, bar] : bars_) {
     if (drawn_ == most_bars) break;
-    const std::size_t full =
-        bar.total == 0 ? 0 : std::min<std::size_t>(bar_width, bar.current * bar_width / bar.total);
-    const std::string numbers =
-        bar.total == 0 ? render_size(bar.current)
-                       : concat(render_size(bar.current), " of ", render_size(bar.total));
+    const std::size_t full = bar.current * bar_width / bar.total;
+    const std::string numbers = concat(render_size(bar.current), " of ", render_size(bar.total));
     const std::string text = concat('[', std::string(full, '='), std::string(bar_width - full, ' '),
                                     "] ", numbers, "  ", bar.text);
     // One row each: a wrapped row could not be taken back.

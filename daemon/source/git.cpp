@@ -9,6 +9,11 @@ void use_git() {
     const int started = git_libgit2_init();
     // A mirror belongs to whoever runs the daemon, also when an operator copied it.
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+    // Packs are mapped and objects cached in a daemon that must stay small; the defaults are 8 GiB
+    // and 256 MiB.
+    git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, std::size_t{4} << 20);
+    git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, std::size_t{32} << 20);
+    git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, static_cast<ssize_t>(8 << 20));
     return started;
   }();
   if (ready < 0) throw Error(ErrorKind::internal, "libgit2 could not be started");

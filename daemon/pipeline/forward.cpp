@@ -3,7 +3,7 @@
 #include "core/error.hpp"
 #include "core/manifest.hpp"
 #include "core/text.hpp"
-#include "pipeline/version.hpp"
+#include "core/version.hpp"
 
 namespace lighterman::pipeline {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "core/version.hpp"
 #include "pipeline/tags.hpp"
-#include "pipeline/version.hpp"
 
 namespace lighterman::pipeline {
 namespace {

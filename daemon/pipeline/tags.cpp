@@ -5,7 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
-#include "pipeline/version.hpp"
+#include "core/version.hpp"
 
 namespace lighterman::pipeline {
 namespace {

@@ -1,8 +1,8 @@
-#include "pipeline/version.hpp"
+#include "core/version.hpp"
 
 #include <gtest/gtest.h>
 
-namespace lighterman::pipeline {
+namespace lighterman {
 namespace {
 
 TEST(Version, IsReadFromAGitTagWithOrWithoutV) {
@@ -27,4 +27,4 @@ TEST(Version, OrdersAsTheSpecificationSays) {
 }
 
 }  // namespace
-}  // namespace lighterman::pipeline
+}  // namespace lighterman

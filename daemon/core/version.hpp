@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lighterman::pipeline {
+namespace lighterman {
 
 /// A version as git tags carry it: semver.org 2.0.0, an optional "v" in front.
 struct Version {
@@ -21,4 +21,4 @@ struct Version {
   bool operator==(const Version& other) const { return (*this <=> other) == 0; }
 };
 
-}  // namespace lighterman::pipeline
+}  // namespace lighterman

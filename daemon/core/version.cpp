@@ -1,11 +1,11 @@
-#include "pipeline/version.hpp"
+#include "core/version.hpp"
 
 #include <algorithm>
 #include <charconv>
 
 #include "core/text.hpp"
 
-namespace lighterman::pipeline {
+namespace lighterman {
 namespace {
 
 bool is_number(std::string_view text) {
@@ -78,4 +78,4 @@ std::strong_ordering Version::operator<=>(const Version& other) const {
                                                 compare_identifiers);
 }
 
-}  // namespace lighterman::pipeline
+}  // namespace lighterman

@@ -1,0 +1,180 @@
+#include "policy/decision.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "core/error.hpp"
+#include "core/json.hpp"
+
+namespace lighterman::policy {
+namespace {
+
+using Json = boost::json::value;
+
+std::vector<std::string> keys_of(Hook hook) {
+  switch (hook) {
+    case Hook::on_push:
+      return {"tags", "args", "labels", "target", "platforms", "skip"};
+    case Hook::on_staged:
+      return {"deny", "sign", "attach", "tags"};
+    case Hook::on_published:
+      return {"replicate", "retain", "promote", "post"};
+    case Hook::on_rescan:
+      return {"post", "deny", "untag"};
+    case Hook::on_finished:
+      return {"post"};
+  }
+  return {};
+}
+
+[[noreturn]] void refuse(std::string_view what, std::string_view why) {
+  throw Error(ErrorKind::invalid, concat(what, ": ", why));
+}
+
+std::vector<Json> items_of(const Json& given) {
+  if (given.is_array()) return {given.get_array().begin(), given.get_array().end()};
+  return {given};
+}
+
+std::string text_of(const Json& given, std::string_view what) {
+  if (!given.is_string() || given.get_string().empty()) refuse(what, "must be a text");
+  return std::string(given.get_string());
+}
+
+/// Text of an arg or a label: numbers and booleans are written out.
+std::string plain_text_of(const Json& given, std::string_view what) {
+  if (given.is_string()) return std::string(given.get_string());
+  if (given.is_bool() || given.is_number()) return boost::json::serialize(given);
+  refuse(what, "must be a text, a number or a boolean");
+}
+
+TagPlan tag_of(const Json& given) {
+  // A tag that a plugin does not call fixed may move; only forward, as all moving tags do.
+  TagPlan plan{"", true};
+  if (given.is_object()) {
+    const Fields fields(given, "tags");
+    plan.tag = fields.text("tag");
+    plan.moving = fields.flag_or("moving", true);
+  } else {
+    plan.tag = text_of(given, "tags");
+  }
+  Reference::parse("registry.invalid/name").with_tag(plan.tag);  // throws for what no tag may be
+  return plan;
+}
+
+void add_texts(std::map<std::string, Said<std::string>>& to, const std::string& plugin,
+               const Json& given, std::string_view what) {
+  if (given.is_array() && given.get_array().empty()) return;
+  if (!given.is_object()) refuse(what, "must be a table of names and values");
+  for (const auto& field : given.get_object()) {
+    const std::string name(field.key());
+    const std::string value = plain_text_of(field.value(), concat(what, '.', name));
+    const auto found = to.find(name);
+    if (found != to.end() && found->second.value != value) {
+      refuse(concat(what, '.', name),
+             concat("plugin \"", found->second.plugin, "\" says \"", found->second.value,
+                    "\", plugin \"", plugin, "\" says \"", value, '"'));
+    }
+    if (found == to.end()) to.emplace(name, Said<std::string>{value, plugin});
+  }
+}
+
+void add_key(Decision& decision, const std::string& plugin, const std::string& key,
+             const Json& given) {
+  if (key == "tags") {
+    for (const Json& item : items_of(given)) {
+      const TagPlan plan = tag_of(item);
+      const auto same = [&](const auto& said) { return said.value.tag == plan.tag; };
+      const auto found = std::ranges::find_if(decision.tags, same);
+      if (found == decision.tags.end()) {
+        decision.tags.push_back({plan, plugin});
+      } else if (!plan.moving) {
+        found->value.moving = false;
+      }
+    }
+  } else if (key == "args" || key == "labels") {
+    add_texts(key == "args" ? decision.args : decision.labels, plugin, given, key);
+  } else if (key == "target") {
+    const std::string target = text_of(given, key);
+    if (decision.target && decision.target->value != target) {
+      refuse(key, concat("plugin \"", decision.target->plugin, "\" says \"", decision.target->value,
+                         "\", plugin \"", plugin, "\" says \"", target, '"'));
+    }
+    decision.target = Said<std::string>{target, plugin};
+  } else if (key == "platforms") {
+    for (const Json& item : items_of(given)) {
+      decision.platforms.push_back({text_of(item, key), plugin});
+    }
+  } else if (key == "skip" || key == "deny") {
+    auto& into = key == "skip" ? decision.skip : decision.deny;
+    for (const Json& item : items_of(given)) into.push_back({text_of(item, key), plugin});
+  } else {
+    for (const Json& item : items_of(given)) {
+      if (!item.is_object()) refuse(key, "must be a table, or a list of tables");
+      decision.actions.push_back({key, plugin, item});
+    }
+  }
+}
+
+Json shown(const std::vector<Said<std::string>>& said) {
+  boost::json::array list;
+  for (const auto& each : said) list.push_back({{"plugin", each.plugin}, {"value", each.value}});
+  return list;
+}
+
+Json shown(const std::map<std::string, Said<std::string>>& said) {
+  boost::json::object map;
+  for (const auto& [name, each] : said) {
+    map[name] = {{"plugin", each.plugin}, {"value", each.value}};
+  }
+  return map;
+}
+
+}  // namespace
+
+void add(Decision& decision, Hook hook, const std::string& plugin, const Json& answer) {
+  if (answer.is_null() || (answer.is_array() && answer.get_array().empty())) return;
+  if (!answer.is_object()) {
+    refuse(render(hook), "must return a table such as { deny = \"why\" }, or nothing");
+  }
+  const std::vector<std::string> known = keys_of(hook);
+  Decision added = decision;
+  for (const auto& field : answer.get_object()) {
+    const std::string key(field.key());
+    if (std::ranges::find(known, key) == known.end()) {
+      refuse(render(hook), concat("may not return \"", key, '"', did_you_mean(key, known),
+                                  "; it may return ", join(known, ", ")));
+    }
+    add_key(added, plugin, key, field.value());
+  }
+  decision = std::move(added);
+}
+
+Json to_json(const Decision& decision) {
+  boost::json::array tags, actions;
+  for (const auto& tag : decision.tags) {
+    tags.push_back({{"plugin", tag.plugin}, {"tag", tag.value.tag}, {"moving", tag.value.moving}});
+  }
+  for (const Action& action : decision.actions) {
+    actions.push_back({{"plugin", action.plugin}, {"kind", action.kind}, {"body", action.body}});
+  }
+  boost::json::object shown_decision{
+      {"tags", std::move(tags)},          {"args", shown(decision.args)},
+      {"labels", shown(decision.labels)}, {"platforms", shown(decision.platforms)},
+      {"skip", shown(decision.skip)},     {"deny", shown(decision.deny)},
+      {"actions", std::move(actions)},    {"problems", shown(decision.problems)}};
+  if (decision.target) {
+    shown_decision["target"] = {{"plugin", decision.target->plugin},
+                                {"value", decision.target->value}};
+  }
+  return shown_decision;
+}
+
+std::string reasons(const std::vector<Said<std::string>>& said) {
+  std::vector<std::string> each;
+  each.reserve(said.size());
+  for (const auto& one : said) each.push_back(concat(one.plugin, ": ", one.value));
+  return join(each, "; ");
+}
+
+}  // namespace lighterman::policy

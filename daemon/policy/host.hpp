@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/capability.hpp"
 #include "policy/decision.hpp"
 
 namespace lighterman::policy {
@@ -14,6 +15,7 @@ struct Seat {
   std::string name;                      ///< in the configuration; what decisions are signed with
   std::shared_ptr<const Plugin> plugin;  // shared by the configurations that a reload swaps
   boost::json::object settings;          ///< checked
+  Grants granted;                        ///< the operator's `allow:`
   std::vector<std::string> sources;      ///< globs; empty: all
 };
 
@@ -23,6 +25,7 @@ struct Question {
   std::string source;
   boost::json::value facts;
   Instant now{};
+  Perform perform;  ///< empty: a dry run, in which each use of a capability is refused
   std::function<void(const std::string& plugin, std::string_view level, std::string_view text)> log;
 };
 

@@ -108,6 +108,27 @@ void check_source(const Config& config, const Source& source, const Value& value
   check_images(config, source, value);
 }
 
+void check_plugins(const Config& config, const Value& top) {
+  std::vector<std::string> secrets;
+  for (const auto& [name, place] : config.secrets) {
+    check_name(name, top.at({"secrets", name}));
+    secrets.push_back(name);
+  }
+  for (const auto& [name, seat] : config.plugins) {
+    const Value here = top.at({"plugins", name});
+    check_name(name, here);
+    if (!seat.use.empty()) check_name(seat.use, here.at({"use"}));
+    const auto allowed = seat.allow.find("secret");
+    if (allowed == seat.allow.end()) continue;
+    for (const std::string& secret : allowed->second) {
+      if (std::ranges::find(secrets, secret) == secrets.end())
+        here.at({"allow", "secret"})
+            .refuse(concat("no secret is called \"", secret, "\": `secrets:` at the top names them",
+                           did_you_mean(secret, secrets)));
+    }
+  }
+}
+
 }  // namespace
 
 void check(const Config& config, const Value& top) {
@@ -132,6 +153,7 @@ void check(const Config& config, const Value& top) {
   }
   for (const auto& [name, source] : config.sources)
     check_source(config, source, top.at({"sources", name}));
+  check_plugins(config, top);
 }
 
 }  // namespace lighterman::config

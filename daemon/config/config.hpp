@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <filesystem>
@@ -66,6 +67,16 @@ struct Source {
   std::map<std::string, Image> images;
 };
 
+/// A plugin at work: which one, for which sources, with which settings and capabilities. Whether
+/// they fit the plugin is for whoever loads it to say.
+struct PluginSeat {
+  std::string name;
+  std::string use;                   ///< empty: `name`
+  std::vector<std::string> sources;  ///< globs; empty: all
+  boost::json::object settings;
+  std::map<std::string, std::vector<std::string>> allow;  ///< by capability
+};
+
 struct Config {
   std::filesystem::path file;
   std::string listen = "127.0.0.1:7070";
@@ -82,6 +93,11 @@ struct Config {
   std::vector<engine::Options> engines;                 ///< at least one
   std::map<std::string, registry::Options> registries;  ///< by host
   std::map<std::string, Source> sources;
+  std::map<std::string, std::string> secrets;         ///< for plugins: name -> place
+  std::vector<std::filesystem::path> plugin_folders;  ///< looked through before what ships
+  std::map<std::string, PluginSeat> plugins;
+  /// How long it is kept what plugins were asked, for `plugin replay`; 0: not at all.
+  std::chrono::milliseconds plugin_history{std::chrono::hours(24 * 90)};
 
   const Source& source(const std::string& name) const;  ///< Error(not_found) with did-you-mean
 };

@@ -81,7 +81,9 @@ void write(YAML::Emitter& out, const Json& value) {
     for (const Json& inner : value.get_array()) write(out, inner);
     out << YAML::EndSeq;
   } else if (value.is_string()) {
-    out << std::string(value.get_string());
+    const std::string text(value.get_string());
+    if (!plain_scalar(text).is_string()) out << YAML::DoubleQuoted;
+    out << text;
   } else {
     out << YAML::Load(boost::json::serialize(value));
   }
@@ -103,6 +105,9 @@ std::vector<Finding> examine(const Config& config) {
     findings.need_secret(concat("registries.", host, ".password"), options.password_place);
     findings.need_files(concat("registries.", host), options.trust);
   }
+  for (const auto& [name, place] : config.secrets)
+    findings.need_secret(concat("secrets.", name), place);
+  for (const auto& folder : config.plugin_folders) findings.need_file("plugin_folders", folder);
   if (config.sources.empty())
     findings.add(Weight::warning, "sources", "there are none, so there is nothing to build");
   for (const auto& [name, source] : config.sources) examine_source(source, findings);

@@ -211,6 +211,35 @@ const std::vector<Row<Config>>& config_rows() {
        },
        [](const Config& from) { return show_each(from.sources, source_rows()); },
        map_of(object_schema(source_rows()))},
+      {"secrets", "Secrets that plugins may be allowed to use, by name: file:PATH or env:NAME",
+       [](Config& to, const Value& value) {
+         for (const auto& [name, inner] : value.pairs()) read_place(to.secrets[name], inner);
+       },
+       [](const Config& from) { return show(from.secrets); }, map_of(place_schema())},
+      {"plugin_folders",
+       "Folders with plugins of your own, beside those that ship; relative to this file",
+       [](Config& to, const Value& value) {
+         for (const Value& item : value.items())
+           if (const auto folder = item.text("a path"))
+             to.plugin_folders.push_back(to.file.parent_path() / *folder);
+       },
+       [](const Config& from) {
+         std::vector<std::string> shown;
+         for (const auto& folder : from.plugin_folders) shown.push_back(folder.string());
+         return show(shown);
+       },
+       schema_of(std::vector<std::string>())},
+      {"plugins", "Plugins at work, by name",
+       [](Config& to, const Value& value) {
+         for (const auto& [name, inner] : value.pairs()) {
+           to.plugins[name].name = name;
+           if (!inner.node.IsNull()) read_object(to.plugins[name], plugin_rows(), inner);
+         }
+       },
+       [](const Config& from) { return show_each(from.plugins, plugin_rows()); },
+       map_of(object_schema(plugin_rows()))},
+      row("plugin_history", &Config::plugin_history,
+          "How long questions to plugins are kept, for `plugin replay`; 0: not at all"),
   };
   return rows;
 }

@@ -8,6 +8,7 @@ namespace lighterman::config {
 const std::vector<Row<Config>>& config_rows();
 const std::vector<Row<Source>>& source_rows();
 const std::vector<Row<Image>>& image_rows();
+const std::vector<Row<PluginSeat>>& plugin_rows();
 /// What `.lighterman.yml` in a repository may say of an image: what to build, and nothing that
 /// decides over credentials, engines or limits.
 const std::vector<Row<Image>>& repository_image_rows();
@@ -17,6 +18,10 @@ void read_image(Image& to, const std::string& name, const Value& value,
                 const std::vector<Row<Image>>& rows);
 void read_images(std::map<std::string, Image>& to, const Value& value,
                  const std::vector<Row<Image>>& rows);
+
+/// An unquoted scalar by YAML's core schema (yaml.org 1.2.2, section 10.3.2): boolean, number,
+/// text.
+Json plain_scalar(const std::string& text);
 
 /// What no single key can tell: parts that must fit one another.
 void check(const Config& config, const Value& top);

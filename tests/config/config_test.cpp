@@ -64,6 +64,41 @@ TEST(Config, ReadsWhatATeamWrites) {
   EXPECT_EQ(config.source("other").images.at("other").targets.at(0).host(), "docker.io");
 }
 
+TEST(Config, ReadsPluginsWithSettingsOfTheirOwn) {
+  const Config config = parse(R"(
+secrets: {chat: "env:CHAT_URL"}
+plugin_folders: [mine, /usr/share/ours]
+plugins:
+  tag-semver:
+  size:
+    use: gate-size
+    sources: shop*
+    settings: {limit: 500MB, growth: 1.5, hard: true, version: "1.10", layers: [1, two]}
+    allow: {http: [chat.example, "private:git.lan"], secret: chat}
+sources: {a: {url: /a.git, image: localhost/a}}
+)",
+                              "/etc/lighterman/lighterman.yml");
+  EXPECT_EQ(config.plugin_folders.at(0), "/etc/lighterman/mine");
+  EXPECT_EQ(config.plugin_folders.at(1), "/usr/share/ours");
+  EXPECT_TRUE(config.plugins.at("tag-semver").use.empty());
+  const PluginSeat& size = config.plugins.at("size");
+  EXPECT_EQ(size.use, "gate-size");
+  EXPECT_EQ(size.sources, std::vector<std::string>{"shop*"});
+  EXPECT_EQ(boost::json::serialize(size.settings),
+            R"({"limit":"500MB","growth":1.5E0,"hard":true,"version":"1.10","layers":[1,"two"]})");
+  EXPECT_EQ(size.allow.at("http").at(1), "private:git.lan");
+  const std::string shown = render(config);
+  EXPECT_EQ(render(parse(shown, "/etc/lighterman/lighterman.yml")), shown);
+}
+
+TEST(Config, RefusesASecretThatNobodyNamed) {
+  const std::string why = refusal(
+      "secrets: {chat: \"env:CHAT\"}\nplugins: {notify: {allow: {secret: [chatt]}}}\n"
+      "sources: {a: {url: /a.git, image: localhost/a}}\n");
+  EXPECT_TRUE(has(why, "no secret is called \"chatt\"")) << why;
+  EXPECT_TRUE(has(why, "did you mean \"chat\"")) << why;
+}
+
 TEST(Config, FindsAnEngineWhenNoneIsNamed) {
   setenv("DOCKER_HOST", "unix:///run/other.sock", 1);
   const Config config = parse("sources: {a: {url: /a.git, image: localhost/a}}", "l.yml");

@@ -7,10 +7,10 @@ namespace lighterman {
 namespace {
 
 constexpr Choice<RunState> run_states[] = {
-    {RunState::queued, "queued"},       {RunState::running, "running"},
-    {RunState::succeeded, "succeeded"}, {RunState::failed, "failed"},
-    {RunState::cancelled, "cancelled"}, {RunState::superseded, "superseded"},
-    {RunState::skipped, "skipped"}};
+    {RunState::queued, "queued"},         {RunState::running, "running"},
+    {RunState::succeeded, "succeeded"},   {RunState::failed, "failed"},
+    {RunState::denied, "denied"},         {RunState::cancelled, "cancelled"},
+    {RunState::superseded, "superseded"}, {RunState::skipped, "skipped"}};
 constexpr Choice<StageState> stage_states[] = {
     {StageState::running, "running"}, {StageState::done, "done"}, {StageState::failed, "failed"}};
 

@@ -13,7 +13,8 @@ namespace lighterman {
 
 using RunId = std::int64_t;
 
-enum class RunState { queued, running, succeeded, failed, cancelled, superseded, skipped };
+/// denied: built, and policy said no; nothing was tagged.
+enum class RunState { queued, running, succeeded, failed, denied, cancelled, superseded, skipped };
 std::string_view render(RunState state) noexcept;
 RunState parse_run_state(std::string_view given);  ///< throws Error(invalid) with the choices
 bool is_final(RunState state) noexcept;

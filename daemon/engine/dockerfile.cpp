@@ -72,6 +72,70 @@ char escape_of(const std::vector<std::string>& lines) {
   return '\\';
 }
 
+/// An instruction without flags and outer quotes, the same for a Dockerfile and a history.
+std::string bare(std::string_view text) {
+  std::vector<std::string> words = words_of(text);
+  std::erase_if(words, [](const std::string& word) { return word.starts_with("--"); });
+  return join(words, " ");
+}
+
+/// `created_by` as the Dockerfile may have said it: "RUN /bin/sh -c make # buildkit" (BuildKit),
+/// "/bin/sh -c make", "|1 A=b /bin/sh -c make" and "/bin/sh -c #(nop)  CMD [..]" (classic).
+std::string instruction_in(std::string_view created_by) {
+  constexpr std::string_view shell = "/bin/sh -c ", nothing = "#(nop) ", mark = "# buildkit";
+  created_by = trim(created_by);
+  if (created_by.ends_with(mark))
+    created_by = trim(created_by.substr(0, created_by.size() - mark.size()));
+  bool run = created_by.starts_with("RUN ");
+  const bool with_args = created_by.starts_with('|') || created_by.starts_with("RUN |");
+  if (const std::size_t at = created_by.find(shell);
+      at != created_by.npos && (at == 0 || with_args || (run && at == 4))) {
+    created_by.remove_prefix(at + shell.size());
+    run = true;
+  } else if (run) {
+    created_by.remove_prefix(4);
+  }
+  if (created_by.starts_with(nothing)) return bare(created_by.substr(nothing.size()));
+  return run ? bare(concat("RUN ", created_by)) : bare(created_by);
+}
+
+/// ${NAME}, $NAME, ${NAME:-word}, ${NAME:+word} (Dockerfile reference, "Environment replacement").
+std::string filled_in(std::string_view text, const std::map<std::string, std::string>& values) {
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text[at] != '$' || at + 1 == text.size()) {
+      out += text[at++];
+      continue;
+    }
+    const bool braces = text[at + 1] == '{';
+    std::size_t end = at + (braces ? 2 : 1);
+    const std::size_t begin = end;
+    while (end < text.size() && is_name(text[end])) ++end;
+    const auto found = values.find(std::string(text.substr(begin, end - begin)));
+    const std::string value = found == values.end() ? "" : found->second;
+    if (!braces) {
+      out += value;
+      at = end;
+      continue;
+    }
+    const std::size_t close = std::min(text.find('}', end), text.size());
+    const std::string_view rest = text.substr(end, close - end);
+    const std::string_view word = rest.size() > 2 ? rest.substr(2) : std::string_view();
+    if (rest.starts_with(":-")) {
+      out += value.empty() ? word : std::string_view(value);
+    } else if (rest.starts_with(":+")) {
+      out += value.empty() ? std::string_view() : word;
+    } else {
+      out += value;
+    }
+    at = std::min(close + 1, text.size());
+  }
+  return out;
+}
+
 }  // namespace
 
 Dockerfile::Dockerfile(std::string_view text) {
@@ -166,6 +230,54 @@ int Dockerfile::line_of_instruction(unsigned number, std::string_view text) cons
   const Instruction& instruction = instructions_[number - 1];
   const std::vector<std::string> words = words_of(text);
   return !words.empty() && upper(words.front()) == instruction.keyword ? instruction.line : 0;
+}
+
+Dockerfile::Place Dockerfile::place_of_history(std::string_view created_by) const {
+  const std::string wanted = instruction_in(created_by);
+  if (wanted.empty()) return {};
+  // The classic builder shows "COPY file:<hash> in /path" for what it copied: only where to is
+  // sure.
+  const std::vector<std::string> words = words_of(wanted);
+  const bool classic_copy =
+      words.size() == 4 && words[2] == "in" && (words[0] == "COPY" || words[0] == "ADD");
+  // From the end: the final stage made most of what an image holds.
+  for (auto each = instructions_.rbegin(); each != instructions_.rend(); ++each) {
+    const bool same = classic_copy ? each->keyword == words[0] && each->text.ends_with(words[3])
+                                   : bare(each->text) == wanted;
+    if (same) return {each->line, each->stage};
+  }
+  return {};
+}
+
+std::vector<Dockerfile::Base> Dockerfile::bases(
+    const std::map<std::string, std::string>& args) const {
+  std::map<std::string, std::string> values = args;
+  std::vector<Base> bases;
+  std::vector<std::string> stages;
+  for (const Instruction& instruction : instructions_) {
+    const std::vector<std::string> words = words_of(instruction.text);
+    // Only an ARG before the first FROM counts for FROM.
+    if (instruction.keyword == "ARG" && stages.empty()) {
+      for (std::size_t word = 1; word < words.size(); ++word) {
+        const std::size_t equals = words[word].find('=');
+        if (equals == std::string::npos) continue;
+        std::string value = filled_in(words[word].substr(equals + 1), values);
+        std::erase(value, '"');
+        values.emplace(words[word].substr(0, equals), value);
+      }
+    }
+    if (instruction.keyword != "FROM") continue;
+    const auto named = std::find_if(words.begin() + 1, words.end(), [](const std::string& word) {
+      return !word.starts_with("--");
+    });
+    const std::string image = named == words.end() ? "" : filled_in(*named, values);
+    const bool stage = std::find(stages.begin(), stages.end(), lower(image)) != stages.end();
+    stages.push_back(instruction.stage);
+    if (!image.empty() && !stage && lower(image) != "scratch") {
+      bases.push_back({image, instruction.stage});
+    }
+  }
+  return bases;
 }
 
 }  // namespace lighterman::engine

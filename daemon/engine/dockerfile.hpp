@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,21 @@ class Dockerfile {
   int line_of_vertex(std::string_view name) const;
   /// Of the classic builder's instruction number `number` (from 1); 0: not known.
   int line_of_instruction(unsigned number, std::string_view text) const;
+
+  struct Place {
+    int line = 0;       ///< 0: not known, as for what a base image brought
+    std::string stage;  ///< its name, or "stage-N"
+  };
+  /// Where the instruction stands that an image's history (OCI image-spec, config.md, `created_by`)
+  /// shows as this, whichever builder wrote it.
+  Place place_of_history(std::string_view created_by) const;
+
+  struct Base {
+    std::string image;  ///< as FROM names it, variables filled in
+    std::string stage;
+  };
+  /// The images that FROM brings in, in the file's order, without stages and "scratch".
+  std::vector<Base> bases(const std::map<std::string, std::string>& args) const;
 
  private:
   struct Instruction {

@@ -40,6 +40,7 @@ struct Decision {
 };
 
 boost::json::value to_json(const Decision& decision);
+Decision decision_from(const boost::json::value& given);
 /// "because of a; because of b": reasons with their plugins in front.
 std::string reasons(const std::vector<Said<std::string>>& said);
 

@@ -56,4 +56,13 @@ void Store::put_fact(const std::string& scope, const std::string& name, const st
   });
 }
 
+std::map<std::string, std::string> Store::facts(const std::string& scope) const {
+  return inside_->readers.with([&](Connection& database) {
+    Statement rows = database.query("SELECT name, value FROM facts WHERE scope = ?", scope);
+    std::map<std::string, std::string> facts;
+    while (rows.step()) facts[rows.text(0)] = rows.text(1);
+    return facts;
+  });
+}
+
 }  // namespace lighterman::store

@@ -118,7 +118,39 @@ CREATE TABLE facts (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array steps_to_here{version_1};
+// What plugins were asked in a run and decided, for `plugin replay`; and what they want done.
+constexpr const char* version_2 = R"sql(
+CREATE TABLE hooks (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  run      INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  source   TEXT NOT NULL,
+  image    TEXT NOT NULL,
+  hook     TEXT NOT NULL,
+  moment   INTEGER NOT NULL,
+  facts    TEXT NOT NULL,                       -- 'null' once it is no longer kept
+  answers  TEXT NOT NULL,                       -- of capabilities
+  decision TEXT NOT NULL,
+  UNIQUE (run, image, hook)
+);
+
+CREATE TABLE actions (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  run    INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  image  TEXT NOT NULL,
+  hook   TEXT NOT NULL,
+  plugin TEXT NOT NULL,
+  kind   TEXT NOT NULL,
+  body   TEXT NOT NULL,
+  state  TEXT NOT NULL,
+  tries  INTEGER NOT NULL,
+  due    INTEGER NOT NULL,
+  why    TEXT NOT NULL
+);
+CREATE INDEX actions_by_run ON actions (run);
+CREATE INDEX actions_due ON actions (due) WHERE state = 'waiting';
+)sql";
+
+constexpr std::array steps_to_here{version_1, version_2};
 
 /// "LtMn", so that another program's database is not taken for an old one of ours.
 constexpr std::int64_t application = 0x4c744d6e;

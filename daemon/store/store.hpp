@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/hook_record.hpp"
 #include "core/image.hpp"
 #include "core/run.hpp"
 
@@ -55,6 +57,13 @@ struct UploadRecord {
   std::string location;      ///< the absolute URL the registry gave
   std::uint64_t offset = 0;  ///< bytes the registry was last known to hold
   Instant updated{};
+};
+
+/// Which questions to plugins are wanted; empty fields do not filter.
+struct HookFilter {
+  std::string source, image, hook;
+  std::optional<std::int64_t> before;  ///< only ids below this one
+  std::size_t limit = 50;
 };
 
 /// Runs of one lane go one after the other, in the order they came: source, a line end, full ref
@@ -110,6 +119,21 @@ class Store {
   /// Lines with number > after, at most `limit`.
   std::vector<JournalLine> journal(RunId run, std::int64_t after, std::size_t limit) const;
 
+  // Policy ----------------------------------------------------------------------------------
+  /// Stores what was asked and decided together with the actions that follow from it. The first
+  /// time for a run, image and hook counts; again changes nothing.
+  void put_hook(const HookRecord& record, std::span<const ActionRecord> actions);
+  std::optional<HookRecord> find_hook(RunId run, const std::string& image,
+                                      const std::string& hook) const;
+  /// Newest first; those whose facts are still kept.
+  std::vector<HookRecord> hooks(const HookFilter& filter) const;
+  /// Drops the facts of runs that ended before; returns of how many questions.
+  std::int64_t forget_hooks(Instant before);
+  std::vector<ActionRecord> actions(RunId run) const;  ///< in the order they were asked for
+  /// The action that waits longest for its time, which has come; empty: none.
+  std::optional<ActionRecord> find_due_action(Instant now) const;
+  void put_action(const ActionRecord& record);  ///< state, tries, due and why
+
   // Waiting ---------------------------------------------------------------------------------
   /// Changes whenever anything that a watcher could see changes (runs, stages, journal).
   std::uint64_t version() const;
@@ -135,6 +159,7 @@ class Store {
   /// Small facts by name: a registry's chunk size, an engine's rates.
   std::optional<std::string> find_fact(const std::string& scope, const std::string& name) const;
   void put_fact(const std::string& scope, const std::string& name, const std::string& value);
+  std::map<std::string, std::string> facts(const std::string& scope) const;
 
  private:
   struct Inside;

@@ -196,7 +196,7 @@ TEST(Run, NamesEveryStateAndKnowsWhichAreFinal) {
   int final_states = 0;
   for (const RunState state :
        {RunState::queued, RunState::running, RunState::succeeded, RunState::failed,
-        RunState::cancelled, RunState::superseded, RunState::skipped}) {
+        RunState::denied, RunState::cancelled, RunState::superseded, RunState::skipped}) {
     EXPECT_EQ(parse_run_state(render(state)), state);
     final_states += is_final(state) ? 1 : 0;
   }

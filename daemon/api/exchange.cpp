@@ -137,4 +137,15 @@ boost::json::object json_of(const Exchange& exchange, const Run& run) {
   return object;
 }
 
+std::int64_t place_behind(const std::string& cursor) {
+  std::int64_t place = 0;
+  const char* end = cursor.data() + cursor.size();
+  const auto [stopped, fault] = std::from_chars(cursor.data(), end, place);
+  if (fault != std::errc() || stopped != end || place <= 0) {
+    refuse(400, concat("parameter \"cursor\": \"", shortened(valid_utf8(cursor), 80),
+                       "\" is not the \"next\" of an earlier page"));
+  }
+  return place;
+}
+
 }  // namespace lighterman::api

@@ -50,6 +50,8 @@ std::optional<std::string> find_parameter(const Exchange& exchange, const std::s
 /// A whole number within bounds; refuses others with the bounds.
 std::int64_t number_parameter(const Exchange& exchange, const std::string& name,
                               std::int64_t fallback, std::int64_t least, std::int64_t most);
+/// The id below which a cursor's page lies; clients need not know that. Refuses what is no cursor.
+std::int64_t place_behind(const std::string& cursor);
 RunId run_of(const Exchange& exchange);  ///< of "/runs/{id}"; refuses what is no number
 
 std::string url_of(const Exchange& exchange, RunId run);

@@ -15,6 +15,8 @@ constexpr Route table[] = {
     {"GET", "/api/v1/runs/{id}/events", Access::caller, follow_run},
     {"POST", "/api/v1/runs/{id}/cancel", Access::caller, cancel_run},
     {"POST", "/api/v1/runs/{id}/retry", Access::caller, retry_run},
+    {"POST", "/api/v1/plan", Access::caller, plan_push},
+    {"GET", "/api/v1/questions", Access::caller, list_questions},
     {"GET", "/api/v1/sources", Access::caller, list_sources},
     {"GET", "/api/v1/healthz", Access::open, tell_health},
     {"GET", "/api/v1/readyz", Access::open, tell_readiness},

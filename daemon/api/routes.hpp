@@ -1,10 +1,14 @@
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <functional>
+#include <semaphore>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/push_event.hpp"
 
 namespace lighterman::store {
 class Store;
@@ -17,12 +21,19 @@ class Followers;
 struct Options;
 struct Readiness;
 
+/// Says what a push would do, for a few callers at a time.
+struct Planner {
+  std::function<boost::json::value(const PushEvent& event)> plan;
+  std::counting_semaphore<> places{4};
+};
+
 /// What handlers work with.
 struct Room {
   const Options& options;
   store::Store& store;
   Followers& followers;
   const std::function<Readiness()>& readiness;
+  Planner& planner;
 };
 
 enum class Access {
@@ -57,6 +68,8 @@ void show_log(Room& room, Exchange& exchange);
 void follow_run(Room& room, Exchange& exchange);
 void cancel_run(Room& room, Exchange& exchange);
 void retry_run(Room& room, Exchange& exchange);
+void plan_push(Room& room, Exchange& exchange);
+void list_questions(Room& room, Exchange& exchange);
 void list_sources(Room& room, Exchange& exchange);
 void tell_health(Room& room, Exchange& exchange);
 void tell_readiness(Room& room, Exchange& exchange);

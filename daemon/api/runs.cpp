@@ -17,18 +17,6 @@ namespace {
 
 constexpr std::int64_t page_limit = 200;
 
-/// The id below which the next page lies; clients need not know that.
-RunId run_behind(const std::string& cursor) {
-  RunId run = 0;
-  const char* end = cursor.data() + cursor.size();
-  const auto [stopped, fault] = std::from_chars(cursor.data(), end, run);
-  if (fault != std::errc() || stopped != end || run <= 0) {
-    refuse(400, concat("parameter \"cursor\": \"", shortened(valid_utf8(cursor), 80),
-                       "\" is not the \"next\" of an earlier page"));
-  }
-  return run;
-}
-
 /// Who asks, for people to read.
 std::string caller_of(const Exchange& exchange) {
   return exchange.caller.empty() ? "over the API" : concat("by token \"", exchange.caller, "\"");
@@ -73,7 +61,7 @@ void list_runs(Room& room, Exchange& exchange) {
   filter.commit = lower(find_parameter(exchange, "commit").value_or(""));
   if (const auto state = find_parameter(exchange, "state"))
     filter.state = during("parameter \"state\"", [&] { return parse_run_state(*state); });
-  if (const auto cursor = find_parameter(exchange, "cursor")) filter.before = run_behind(*cursor);
+  if (const auto cursor = find_parameter(exchange, "cursor")) filter.before = place_behind(*cursor);
   const auto limit =
       static_cast<std::size_t>(number_parameter(exchange, "limit", 50, 1, page_limit));
   filter.limit = limit + 1;  // one more says whether there is a next page
@@ -95,6 +83,9 @@ void show_run(Room& room, Exchange& exchange) {
   boost::json::array stages;
   for (const Stage& stage : room.store.stages(run.id)) stages.push_back(to_json(stage));
   object["stages"] = std::move(stages);
+  boost::json::array actions;
+  for (const ActionRecord& action : room.store.actions(run.id)) actions.push_back(to_json(action));
+  object["actions"] = std::move(actions);
   answer(exchange, object);
 }
 

@@ -13,17 +13,19 @@ namespace lighterman::api {
 /// calls a follower or a handler after it is gone.
 struct Server::Inside {
   Inside(Options given, store::Store& the_store, Snapshots::Source config,
-         std::function<Readiness()> the_readiness)
+         std::function<Readiness()> the_readiness, Plan plan)
       : options(std::move(given)),
         readiness(std::move(the_readiness)),
+        planner{std::move(plan)},
         snapshots(std::move(config)),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
-        door({options, the_store, followers, readiness}, snapshots),
+        door({options, the_store, followers, readiness, planner}, snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
   Options options;
   std::function<Readiness()> readiness;
+  Planner planner;
   Snapshots snapshots;
   Berths berths;
   Followers followers;
@@ -33,9 +35,9 @@ struct Server::Inside {
 
 Server::Server(Options options, store::Store& store,
                std::function<std::shared_ptr<const config::Config>()> config,
-               std::function<Readiness()> readiness)
+               std::function<Readiness()> readiness, Plan plan)
     : inside_(std::make_unique<Inside>(std::move(options), store, std::move(config),
-                                       std::move(readiness))) {}
+                                       std::move(readiness), std::move(plan))) {}
 
 Server::~Server() = default;
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "config/config.hpp"
+#include "core/push_event.hpp"
 #include "core/time.hpp"
 #include "store/store.hpp"
 
@@ -37,6 +38,9 @@ struct Readiness {
   std::string why;
 };
 
+/// Says what a push would do. Throws Error; called from any thread, also at the same time.
+using Plan = std::function<boost::json::value(const PushEvent& event)>;
+
 /// The door: webhooks, the REST interface, live logs. It reads and writes the store and never runs
 /// a stage. Constructed, started and destroyed by one thread.
 class Server {
@@ -45,7 +49,7 @@ class Server {
   /// is shared by the daemon, which replaces it, and the requests that began under it.
   Server(Options options, store::Store& store,
          std::function<std::shared_ptr<const config::Config>()> config,
-         std::function<Readiness()> readiness);
+         std::function<Readiness()> readiness, Plan plan);
   ~Server();  ///< stops and joins
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -31,6 +31,12 @@ void throw_if_any(const std::vector<Finding>& findings) {
 
 }  // namespace
 
+std::string Config::base_url() const {
+  std::string url = public_url.empty() ? concat("http://", listen) : public_url;
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
 const Source& Config::source(const std::string& name) const {
   if (const auto found = sources.find(name); found != sources.end()) return found->second;
   std::vector<std::string> known;

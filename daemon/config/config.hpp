@@ -99,6 +99,7 @@ struct Config {
   /// How long it is kept what plugins were asked, for `plugin replay`; 0: not at all.
   std::chrono::milliseconds plugin_history{std::chrono::hours(24 * 90)};
 
+  std::string base_url() const;  ///< public_url, or else of `listen`; without a slash at its end
   const Source& source(const std::string& name) const;  ///< Error(not_found) with did-you-mean
 };
 

@@ -131,6 +131,9 @@ Context::Context(const Mirror& mirror, std::string commit, const std::string& fo
 Context::~Context() = default;
 Context::Context(Context&&) noexcept = default;
 const std::string& Context::dockerfile_name() const noexcept { return inside_->name; }
+std::string Context::dockerfile_text() const {
+  return inside_->mirror.find_file(inside_->commit, inside_->dockerfile).value_or("");
+}
 
 ContextTotals Context::write(const Push& out, const std::stop_token& stop) const {
   ContextTotals totals;

@@ -31,6 +31,7 @@ class Context {
 
   /// Path of the Dockerfile within the stream, for the engine's `dockerfile` parameter.
   const std::string& dockerfile_name() const noexcept;
+  std::string dockerfile_text() const;
   /// Writes the whole tar. Call once per build attempt; each call gives the same bytes.
   ContextTotals write(const Push& out, const std::stop_token& stop) const;
 

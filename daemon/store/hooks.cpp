@@ -50,12 +50,16 @@ void Store::put_hook(const HookRecord& record, std::span<const ActionRecord> act
   const std::string decision = boost::json::serialize(record.decision);
   inside_->write(Watched::yes, [&](Connection& database) {
     require_run(database, record.run);
-    const std::int64_t added = database.perform(
+    database.perform("DELETE FROM hooks WHERE run = ? AND image = ? AND hook = ?", record.run,
+                     record.image, record.hook);
+    // What somebody was told already stays told.
+    database.perform(
+        "DELETE FROM actions WHERE run = ? AND image = ? AND hook = ? AND state <> 'done'",
+        record.run, record.image, record.hook);
+    database.perform(
         "INSERT INTO hooks (run, source, image, hook, moment, facts, answers, decision)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, image, hook) DO NOTHING",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         record.run, record.source, record.image, record.hook, record.now, facts, answers, decision);
-    // Asked before: its actions are on their way.
-    if (added == 0) return;
     for (const ActionRecord& action : actions) {
       database.perform(
           "INSERT INTO actions (run, image, hook, plugin, kind, body, state, tries, due, why)"

@@ -120,8 +120,8 @@ class Store {
   std::vector<JournalLine> journal(RunId run, std::int64_t after, std::size_t limit) const;
 
   // Policy ----------------------------------------------------------------------------------
-  /// Stores what was asked and decided together with the actions that follow from it. The first
-  /// time for a run, image and hook counts; again changes nothing.
+  /// Stores what was asked and decided together with the actions that follow from it; what was
+  /// stored for this run, image and hook before is replaced, but for actions that are done.
   void put_hook(const HookRecord& record, std::span<const ActionRecord> actions);
   std::optional<HookRecord> find_hook(RunId run, const std::string& image,
                                       const std::string& hook) const;

@@ -136,6 +136,21 @@ TEST(Description, FitsWhatIsAnswered) {
   expect_described(house.get(base + "/runs/1/events"), "get", one + "/events");
   expect_described(house.post(base + "/runs/1/retry", "{}"), "post", one + "/retry");
   expect_described(house.get(base + "/sources"), "get", base + "/sources");
+  expect_described(house.post(base + "/plan", body), "post", base + "/plan");
+  expect_described(house.post(base + "/plan", "{}"), "post", base + "/plan");
+  HookRecord asked;
+  asked.run = run;
+  asked.hook = "on_push";
+  asked.facts = json::object{{"branch", "main"}};
+  asked.answers = json::array();
+  asked.decision = json::object();
+  ActionRecord action;
+  action.kind = "post";
+  action.body = json::object{{"url", "https://chat.example"}};
+  house.store.put_hook(asked, std::vector{action});
+  expect_described(house.get(base + "/questions"), "get", base + "/questions");
+  expect_described(house.get(base + "/questions?limit=0"), "get", base + "/questions");
+  expect_described(house.get(base + "/runs/1"), "get", one);
   for (const std::string& prefix : {std::string(), base}) {
     for (const char* path : {"/healthz", "/readyz", "/version", "/openapi.json"})
       expect_described(house.get(prefix + path), "get", prefix + path);

@@ -40,7 +40,8 @@ class House {
   explicit House(const Options& options = quick(), config::Config config = {})
       : config_(std::make_shared<const config::Config>(furnished(std::move(config), folder_))),
         server_(
-            options, store, [this] { return this->config(); }, [this] { return readiness; }) {
+            options, store, [this] { return this->config(); }, [this] { return readiness; },
+            [this](const PushEvent& event) { return plan(event); }) {
     server_.start();
     port_ = std::stoi(server_.address().substr(server_.address().rfind(':') + 1));
   }
@@ -116,6 +117,11 @@ class House {
  public:
   store::Store store{store::Options{folder_.path() / "store.db"}};
   Readiness readiness;  ///< set before the first request
+  /// What planning answers.
+  Plan plan = [](const PushEvent& event) {
+    return json::object{{"source", event.source}, {"ref", event.ref}, {"commit", some_commit},
+                        {"title", "Say"},         {"author", "Ann"},  {"images", json::array()}};
+  };
 
  private:
   Guarded<std::shared_ptr<const config::Config>> config_;  // shared with the requests under it

@@ -8,6 +8,7 @@
 
 #include "cli/check.hpp"
 #include "cli/completion.hpp"
+#include "cli/plugin_verbs.hpp"
 #include "cli/serve.hpp"
 #include "cli/verbs.hpp"
 #include "core/error.hpp"
@@ -209,6 +210,7 @@ int main_of(int count, char** words_given) {
   add_run_verb(app, words);
   add_look_verbs(app, words);
   add_act_verbs(app, words);
+  add_plugin_verbs(app, words.chosen);
   add_other_verbs(app, words);
   try {
     app.parse(count, words_given);

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "policy/actions.hpp"
 
 namespace lighterman::policy {
 namespace {
@@ -62,55 +63,76 @@ TagPlan tag_of(const Json& given) {
   return plan;
 }
 
-void add_texts(std::map<std::string, Said<std::string>>& to, const std::string& plugin,
-               const Json& given, std::string_view what) {
+std::string both(const std::string& what, const Said<std::string>& one,
+                 const Said<std::string>& other) {
+  return concat(what, ": plugin \"", one.plugin, "\" says \"", one.value, "\", plugin \"",
+                other.plugin, "\" says \"", other.value, '"');
+}
+
+/// Which of two that contradict is right nobody knows: the run's owner hears of both.
+void add_text(Decision& decision, std::map<std::string, Said<std::string>>& to,
+              const std::string& what, const std::string& name, Said<std::string> said) {
+  const auto [found, added] = to.emplace(name, said);
+  if (!added && found->second.value != said.value) {
+    decision.problems.push_back({both(concat(what, '.', name), found->second, said), said.plugin});
+  }
+}
+
+void add_texts(Decision& decision, const std::string& plugin, const Json& given,
+               const std::string& key) {
   if (given.is_array() && given.get_array().empty()) return;
-  if (!given.is_object()) refuse(what, "must be a table of names and values");
+  if (!given.is_object()) refuse(key, "must be a table of names and values");
   for (const auto& field : given.get_object()) {
     const std::string name(field.key());
-    const std::string value = plain_text_of(field.value(), concat(what, '.', name));
-    const auto found = to.find(name);
-    if (found != to.end() && found->second.value != value) {
-      refuse(concat(what, '.', name),
-             concat("plugin \"", found->second.plugin, "\" says \"", found->second.value,
-                    "\", plugin \"", plugin, "\" says \"", value, '"'));
-    }
-    if (found == to.end()) to.emplace(name, Said<std::string>{value, plugin});
+    add_text(decision, key == "args" ? decision.args : decision.labels, key, name,
+             {plain_text_of(field.value(), concat(key, '.', name)), plugin});
+  }
+}
+
+void add_tag(Decision& decision, const std::string& plugin, const TagPlan& plan) {
+  const auto same = [&](const auto& said) { return said.value.tag == plan.tag; };
+  const auto found = std::ranges::find_if(decision.tags, same);
+  if (found == decision.tags.end()) {
+    decision.tags.push_back({plan, plugin});
+  } else if (!plan.moving && found->value.moving) {
+    *found = {plan, plugin};  // a tag that one plugin fixes stays where it is
+  }
+}
+
+void add_target(Decision& decision, const std::string& plugin, const Json& given) {
+  Said<std::string> said{text_of(given, "target"), plugin};
+  if (!decision.target) {
+    decision.target = std::move(said);
+  } else if (decision.target->value != said.value) {
+    decision.problems.push_back({both("target", *decision.target, said), plugin});
+  }
+}
+
+void add_platform(Decision& decision, const std::string& plugin, const Json& given) {
+  const std::string platform = text_of(given, "platforms");
+  if (platform.find('/') == std::string::npos) {
+    refuse("platforms", concat('"', platform, "\" is no platform such as linux/amd64"));
+  }
+  const auto same = [&](const auto& said) { return said.value == platform; };
+  if (std::ranges::none_of(decision.platforms, same)) {
+    decision.platforms.push_back({platform, plugin});
   }
 }
 
 void add_key(Decision& decision, const std::string& plugin, const std::string& key,
              const Json& given) {
-  if (key == "tags") {
-    for (const Json& item : items_of(given)) {
-      const TagPlan plan = tag_of(item);
-      const auto same = [&](const auto& said) { return said.value.tag == plan.tag; };
-      const auto found = std::ranges::find_if(decision.tags, same);
-      if (found == decision.tags.end()) {
-        decision.tags.push_back({plan, plugin});
-      } else if (!plan.moving) {
-        found->value.moving = false;
-      }
-    }
-  } else if (key == "args" || key == "labels") {
-    add_texts(key == "args" ? decision.args : decision.labels, plugin, given, key);
-  } else if (key == "target") {
-    const std::string target = text_of(given, key);
-    if (decision.target && decision.target->value != target) {
-      refuse(key, concat("plugin \"", decision.target->plugin, "\" says \"", decision.target->value,
-                         "\", plugin \"", plugin, "\" says \"", target, '"'));
-    }
-    decision.target = Said<std::string>{target, plugin};
-  } else if (key == "platforms") {
-    for (const Json& item : items_of(given)) {
-      decision.platforms.push_back({text_of(item, key), plugin});
-    }
-  } else if (key == "skip" || key == "deny") {
-    auto& into = key == "skip" ? decision.skip : decision.deny;
-    for (const Json& item : items_of(given)) into.push_back({text_of(item, key), plugin});
-  } else {
-    for (const Json& item : items_of(given)) {
-      if (!item.is_object()) refuse(key, "must be a table, or a list of tables");
+  if (key == "args" || key == "labels") return add_texts(decision, plugin, given, key);
+  if (key == "target") return add_target(decision, plugin, given);
+  for (const Json& item : items_of(given)) {
+    if (key == "tags") {
+      add_tag(decision, plugin, tag_of(item));
+    } else if (key == "platforms") {
+      add_platform(decision, plugin, item);
+    } else if (key == "skip" || key == "deny") {
+      auto& into = key == "skip" ? decision.skip : decision.deny;
+      into.push_back({text_of(item, key), plugin});
+    } else {
+      check_action(key, item);
       decision.actions.push_back({key, plugin, item});
     }
   }

@@ -28,7 +28,8 @@ struct Action {
 };
 
 /// The answers of all plugins to one question. Answers combine without order: tags and labels
-/// unite, any skip or deny wins and all reasons are kept, actions are collected.
+/// unite (a tag that anyone fixes is fixed), any skip or deny wins and all reasons are kept,
+/// actions are collected, and what contradicts is a problem that names both plugins.
 struct Decision {
   std::vector<Said<TagPlan>> tags;
   std::map<std::string, Said<std::string>> args, labels;
@@ -44,8 +45,8 @@ Decision decision_from(const boost::json::value& given);
 /// "because of a; because of b": reasons with their plugins in front.
 std::string reasons(const std::vector<Said<std::string>>& said);
 
-/// Adds what a plugin's hook returned. Error(invalid) for a key the hook may not return or a wrong
-/// type; nothing is added then.
+/// Adds what a plugin's hook returned. Error(invalid) for a key the hook may not return, a wrong
+/// type or an action's body with wrong keys; nothing is added then.
 void add(Decision& decision, Hook hook, const std::string& plugin,
          const boost::json::value& answer);
 

@@ -31,7 +31,7 @@ struct Question {
 
 /// Asks the plugins that define the hook and are meant for the source, in a fresh Lua state. A hook
 /// that fails ends up in the decision's problems, with the facts it was given; the others are
-/// heard all the same. Any thread.
+/// heard all the same. Error(invalid) for facts beyond the memory limit. Any thread.
 Decision ask(const std::vector<Seat>& seats, const Question& question, const Limits& limits = {});
 
 }  // namespace lighterman::policy

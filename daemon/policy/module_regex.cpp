@@ -1,53 +1,54 @@
-// regex: RE2's regular expressions (github.com/google/re2/wiki/Syntax), whose time is linear.
-#include <re2/re2.h>
-
+// regex: RE2's regular expressions.
 #include "core/error.hpp"
 #include "policy/modules.hpp"
+#include "policy/regex.hpp"
 #include "policy/state.hpp"
 
 namespace lighterman::policy {
 namespace {
 
-re2::StringPiece text_at(lua_State* lua, int index) {
+std::string_view text_at(lua_State* lua, int index) {
   std::size_t size = 0;
   const char* text = luaL_checklstring(lua, index, &size);
   return {text, size};
 }
 
-struct Compiled {
-  explicit Compiled(re2::StringPiece pattern) : re(pattern, options()) {
-    if (!re.ok()) {
-      throw Error(ErrorKind::invalid,
-                  concat("regular expression \"", pattern.as_string(), "\": ", re.error()));
-    }
-  }
-  static RE2::Options options() {
-    RE2::Options options;
-    options.set_log_errors(false);
-    options.set_max_mem(1 << 20);
-    return options;
-  }
-  RE2 re;
-};
+RE2::Options options() {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  return options;
+}
+
+re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
+
+using Groups = std::vector<re2::StringPiece>;
+
+bool find(lua_State* lua, const RE2& re, std::string_view text, std::size_t from, Groups& groups) {
+  State::of(lua).check_time(lua);
+  return re.Match(piece(text), from, text.size(), RE2::UNANCHORED, groups.data(),
+                  static_cast<int>(groups.size()));
+}
+
+Groups groups_of(const RE2& re) {
+  return Groups(static_cast<std::size_t>(re.NumberOfCapturingGroups()) + 1);
+}
 
 /// regex.match(text, pattern): the whole match and its groups as a list, named groups by name too;
 /// nil where there is none. A group that took no part is "".
 int regex_match(lua_State* lua) {
-  const re2::StringPiece subject = text_at(lua, 1);
-  const Compiled compiled(text_at(lua, 2));
-  const int groups = compiled.re.NumberOfCapturingGroups() + 1;
-  std::vector<re2::StringPiece> found(static_cast<std::size_t>(groups));
-  const bool matches =
-      compiled.re.Match(subject, 0, subject.size(), RE2::UNANCHORED, found.data(), groups);
-  State::of(lua).check_time(lua);
-  if (!matches) return lua_pushnil(lua), 1;
-  lua_createtable(lua, groups, 0);
-  for (int group = 0; group < groups; ++group) {
-    const re2::StringPiece& text = found[static_cast<std::size_t>(group)];
-    lua_pushlstring(lua, text.data() == nullptr ? "" : text.data(), text.size());
-    lua_rawseti(lua, -2, group + 1);
+  const std::string_view text = text_at(lua, 1);
+  const Regex regex(text_at(lua, 2));
+  const RE2& re = regex.on(text);
+  Groups groups = groups_of(re);
+  if (!find(lua, re, text, 0, groups)) return lua_pushnil(lua), 1;
+  lua_createtable(lua, static_cast<int>(groups.size()), 0);
+  for (std::size_t group = 0; group < groups.size(); ++group) {
+    const re2::StringPiece& found = groups[group];
+    lua_pushlstring(lua, found.data() == nullptr ? "" : found.data(), found.size());
+    lua_rawseti(lua, -2, static_cast<lua_Integer>(group) + 1);
   }
-  for (const auto& [name, group] : compiled.re.NamedCapturingGroups()) {
+  for (const auto& [name, group] : re.NamedCapturingGroups()) {
     lua_rawgeti(lua, -1, group + 1);
     lua_setfield(lua, -2, name.c_str());
   }
@@ -55,30 +56,67 @@ int regex_match(lua_State* lua) {
 }
 
 int regex_matches(lua_State* lua) {
-  const Compiled compiled(text_at(lua, 2));
-  lua_pushboolean(lua, RE2::PartialMatch(text_at(lua, 1), compiled.re));
-  State::of(lua).check_time(lua);
+  const std::string_view text = text_at(lua, 1);
+  const Regex regex(text_at(lua, 2));
+  Groups groups(1);
+  lua_pushboolean(lua, find(lua, regex.on(text), text, 0, groups));
   return 1;
 }
 
 /// regex.replace(text, pattern, by): every match; \0, \1 in `by` are the match and its groups.
 int regex_replace(lua_State* lua) {
-  std::string text = text_at(lua, 1).as_string();
-  const Compiled compiled(text_at(lua, 2));
-  const re2::StringPiece by = text_at(lua, 3);
-  std::string why;
-  if (!compiled.re.CheckRewriteString(by, &why)) throw Error(ErrorKind::invalid, why);
-  State& state = State::of(lua);
-  if (text.size() * (by.size() + 1) > state.limits().memory_bytes) {
-    throw Error(ErrorKind::invalid, "regex.replace could make more than the memory limit");
+  const std::string_view text = text_at(lua, 1), by = text_at(lua, 3);
+  const Regex regex(text_at(lua, 2));
+  const RE2& re = regex.on(text);
+  std::string why, out;
+  if (!re.CheckRewriteString(piece(by), &why)) throw Error(ErrorKind::invalid, why);
+  Groups groups = groups_of(re);
+  const std::uint64_t most = State::of(lua).limits().memory_bytes / 2;
+  std::size_t kept = 0;
+  for (std::size_t from = 0; from <= text.size() && find(lua, re, text, from, groups);) {
+    const auto begin = static_cast<std::size_t>(groups[0].data() - text.data());
+    out += text.substr(kept, begin - kept);
+    // Each place in `by` may bring the whole match.
+    if (out.size() + by.size() * (groups[0].size() + 1) > most) {
+      throw Error(ErrorKind::invalid, "regex.replace: the text becomes too large");
+    }
+    re.Rewrite(&out, piece(by), groups.data(), static_cast<int>(groups.size()));
+    kept = begin + groups[0].size();
+    from = kept;
+    if (!groups[0].empty() || from >= text.size()) {
+      if (groups[0].empty()) break;
+      continue;
+    }
+    // Behind an empty match the search goes on one character further.
+    do {
+      ++from;
+    } while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xC0) == 0x80);
   }
-  RE2::GlobalReplace(&text, compiled.re, by);
-  state.check_time(lua);
-  lua_pushlstring(lua, text.data(), text.size());
+  out += text.substr(kept);
+  lua_pushlstring(lua, out.data(), out.size());
   return 1;
 }
 
 }  // namespace
+
+Regex::Regex(std::string_view pattern) : compiled_(piece(pattern.substr(0, 10'001)), options()) {
+  if (pattern.size() > 10'000)
+    throw Error(ErrorKind::invalid, "the regular expression is too long");
+  if (!compiled_.ok()) {
+    throw Error(ErrorKind::invalid, concat("regular expression \"", shortened(pattern, 100),
+                                           "\": ", compiled_.error()));
+  }
+}
+
+const RE2& Regex::on(std::string_view text) const {
+  // Where an expression outgrows its automaton, each byte costs a step for each instruction.
+  constexpr std::size_t most_steps = 100'000'000;
+  if (text.size() > most_steps / static_cast<std::size_t>(compiled_.ProgramSize() + 1)) {
+    throw Error(ErrorKind::invalid, concat("the text is too long (", render_size(text.size()),
+                                           ") for this regular expression"));
+  }
+  return compiled_;
+}
 
 void push_regex_module(lua_State* lua) {
   static const luaL_Reg functions[] = {{"match", guarded<regex_match>},

@@ -12,6 +12,7 @@ namespace {
 std::string text_at(lua_State* lua, int index) {
   std::size_t size = 0;
   const char* text = luaL_checklstring(lua, index, &size);
+  if (size > 1024) throw Error(ErrorKind::invalid, "semver: a text of more than 1024 bytes");
   return {text, size};
 }
 

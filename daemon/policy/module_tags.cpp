@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/version.hpp"
 #include "policy/modules.hpp"
+#include "policy/regex.hpp"
 #include "policy/state.hpp"
 
 namespace lighterman::policy {
@@ -16,7 +17,8 @@ std::optional<std::string> field(lua_State* lua, const char* name) {
   luaL_checktype(lua, 1, LUA_TTABLE);
   lua_getfield(lua, 1, name);
   std::optional<std::string> text;
-  if (lua_isstring(lua, -1) != 0) text = lua_tostring(lua, -1);
+  // A ref is no longer than that, and nothing here is worth doing to a longer text.
+  if (lua_isstring(lua, -1) != 0) text = std::string_view(lua_tostring(lua, -1)).substr(0, 1024);
   lua_pop(lua, 1);
   return text;
 }
@@ -45,6 +47,7 @@ int push_tag(lua_State* lua, const std::optional<std::string>& tag) {
 
 /// Fills {{version}}, {{major}}, {{minor}}, {{patch}}.
 std::string fill(std::string pattern, const std::map<std::string, std::string>& values) {
+  if (pattern.size() > 256) throw Error(ErrorKind::invalid, "tags: the pattern is too long");
   for (const auto& [name, value] : values) {
     const std::string wanted = concat("{{", name, "}}");
     for (std::size_t at = pattern.find(wanted); at != std::string::npos;
@@ -93,16 +96,15 @@ int tags_pep440(lua_State* lua) {
 /// tags.match(push, [[v(\d.*)]], 1): of a git tag, the group of a regular expression.
 int tags_match(lua_State* lua) {
   const std::string tag = field(lua, "tag").value_or("");
-  RE2::Options options;
-  options.set_log_errors(false);
-  const RE2 form(luaL_checkstring(lua, 2), options);
-  const auto group = static_cast<int>(luaL_optinteger(lua, 3, 0));
-  if (!form.ok()) throw Error(ErrorKind::invalid, concat("tags.match: ", form.error()));
+  const Regex regex(luaL_checkstring(lua, 2));
+  const RE2& form = regex.on(tag);
+  const lua_Integer group = luaL_optinteger(lua, 3, 0);
   if (group < 0 || group > form.NumberOfCapturingGroups()) {
     throw Error(ErrorKind::invalid, concat("tags.match: there is no group ", group));
   }
   std::vector<re2::StringPiece> found(static_cast<std::size_t>(group) + 1);
-  if (tag.empty() || !form.Match(tag, 0, tag.size(), RE2::UNANCHORED, found.data(), group + 1)) {
+  if (tag.empty() ||
+      !form.Match(tag, 0, tag.size(), RE2::UNANCHORED, found.data(), static_cast<int>(group) + 1)) {
     return push_tag(lua, {});
   }
   return push_tag(lua, found[static_cast<std::size_t>(group)].as_string());

@@ -6,13 +6,15 @@
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "os/file.hpp"
+#include "policy/capabilities.hpp"
+#include "policy/grants.hpp"
+#include "policy/modules.hpp"
 #include "policy/values.hpp"
 
 namespace lighterman::policy {
 namespace {
 
 constexpr std::uint64_t largest_file = 1 << 20;
-const std::vector<std::string> capabilities{"secret"};
 const std::vector<std::string> types{"text", "number", "boolean", "list",
                                      "map",  "size",   "duration"};
 
@@ -21,15 +23,31 @@ int write_code(lua_State*, const void* bytes, std::size_t size, void* into) {
   return 0;
 }
 
-std::string compile(const std::string& text, const std::filesystem::path& file) {
-  State state;
+/// Leaves the function on the stack too.
+std::string compile(lua_State* lua, const std::string& text, const std::filesystem::path& file) {
   const std::string chunk = concat('@', file.filename().string());
   std::string code;
-  if (luaL_loadbufferx(state.lua(), text.data(), text.size(), chunk.c_str(), "t") != LUA_OK) {
-    throw Error(ErrorKind::invalid, lua_tostring(state.lua(), -1));
+  // Text only: compiled code from elsewhere could break the machine.
+  if (luaL_loadbufferx(lua, text.data(), text.size(), chunk.c_str(), "t") != LUA_OK) {
+    throw Error(ErrorKind::invalid, lua_tostring(lua, -1));
   }
-  lua_dump(state.lua(), write_code, &code, 0);
+  lua_dump(lua, write_code, &code, 0);
   return code;
+}
+
+/// Calls the file's function below its environment's table, and leaves what it returns.
+void call_file(State& state, const boost::json::value& settings) {
+  lua_State* lua = state.lua();
+  push_facts(lua, settings.is_object() ? settings : boost::json::value(boost::json::object()),
+             "settings");
+  lua_setfield(lua, -2, "settings");
+  state.make_environment();
+  lua_setupvalue(lua, -2, 1);
+  lua_call(lua, 0, 1);
+  if (!lua_istable(lua, -1)) {
+    throw Error(ErrorKind::invalid, concat("the file returns a ", luaL_typename(lua, -1),
+                                           ", not a table of hooks (return { on_push = ... })"));
+  }
 }
 
 /// The comment at the top, without its name.
@@ -57,7 +75,8 @@ Setting setting_from(const std::string& name, const boost::json::value& given) {
   setting.choices = fields.texts("choices");
   if (const auto* fallback = fields.find("default")) setting.fallback = *fallback;
   if (std::ranges::find(types, setting.type) == types.end()) {
-    fields.refuse("type", concat("must be one of ", join(types, ", ")));
+    fields.refuse("type",
+                  concat("must be one of ", join(types, ", "), did_you_mean(setting.type, types)));
   }
   static const std::vector<std::string> known{"type", "about", "required", "choices", "default"};
   for (const auto& field : given.as_object()) {
@@ -70,7 +89,11 @@ Setting setting_from(const std::string& name, const boost::json::value& given) {
 
 Grants needs_from(const boost::json::value& given) {
   Grants needs;
-  if (!given.is_object()) return needs;
+  if (given.is_null() || (given.is_array() && given.get_array().empty())) return needs;
+  if (!given.is_object()) {
+    throw Error(ErrorKind::invalid,
+                "needs: must be a table such as { http = \"hooks.slack.com\" }");
+  }
   for (const auto& field : given.get_object()) {
     const std::string name(field.key());
     if (std::ranges::find(capabilities, name) == capabilities.end()) {
@@ -83,27 +106,34 @@ Grants needs_from(const boost::json::value& given) {
     } else {
       needs[name] = Fields(given, "needs").texts(name);
     }
+    for (const std::string& each : needs[name]) {
+      if (each.empty() || (name == "http" && each.find('/') != std::string::npos)) {
+        throw Error(ErrorKind::invalid,
+                    concat("needs.", name, ": \"", each, "\" is no ",
+                           name == "http" ? "host (no scheme, no path)" : "name"));
+      }
+    }
   }
   return needs;
 }
 
-boost::json::value take(State& state, const char* key, const std::string& what) {
-  lua_State* lua = state.lua();
-  lua_getfield(lua, -1, key);
+boost::json::value take(lua_State* lua, const char* key, const std::string& what) {
+  lua_pushstring(lua, key);
+  lua_rawget(lua, -2);
   boost::json::value value = json_at(lua, -1, what);
   lua_pop(lua, 1);
   return value;
 }
 
-void check_keys(State& state, Plugin& plugin) {
+void check_keys(lua_State* lua, Plugin& plugin) {
   std::vector<std::string> known{"needs", "settings"};
   for (const Hook hook : hooks) known.emplace_back(render(hook));
-  lua_State* lua = state.lua();
   for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1)) {
     const std::string key = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "?";
     if (std::ranges::find(known, key) == known.end()) {
-      throw Error(ErrorKind::invalid, concat("unknown key \"", key, '"', did_you_mean(key, known),
-                                             "; a plugin's keys are ", join(known, ", ")));
+      throw Error(ErrorKind::invalid,
+                  concat("unknown key \"", shortened(valid_utf8(key), 60), '"',
+                         did_you_mean(key, known), "; a plugin's keys are ", join(known, ", ")));
     }
     if (!key.starts_with("on_")) continue;
     if (!lua_isfunction(lua, -1)) {
@@ -119,7 +149,7 @@ boost::json::value checked(const Setting& setting, const boost::json::value& giv
     throw Error(ErrorKind::invalid, concat(setting.name, ": ", why));
   };
   if (setting.type == "size" || setting.type == "duration") {
-    if (given.is_number()) return given;
+    if (given.is_number() && given.to_number<double>() >= 0) return given;
     if (!given.is_string()) refuse(concat("must be a ", setting.type));
     const std::string text(given.get_string());
     return during(setting.name, [&]() -> boost::json::value {
@@ -127,7 +157,9 @@ boost::json::value checked(const Setting& setting, const boost::json::value& giv
       return std::chrono::duration_cast<std::chrono::seconds>(parse_duration(text)).count();
     });
   }
-  if (setting.type == "list" && given.is_string()) return boost::json::array{given};
+  if (setting.type == "list" && given.is_string()) {
+    return checked(setting, boost::json::array{given});
+  }
   const bool empty_map = setting.type == "map" && given.is_array() && given.get_array().empty();
   const bool fits = (setting.type == "text" && given.is_string()) ||
                     (setting.type == "number" && given.is_number()) ||
@@ -135,12 +167,46 @@ boost::json::value checked(const Setting& setting, const boost::json::value& giv
                     (setting.type == "list" && given.is_array()) ||
                     (setting.type == "map" && given.is_object()) || empty_map;
   if (!fits) refuse(concat("must be a ", setting.type));
-  if (!setting.choices.empty() && given.is_string() &&
-      std::ranges::find(setting.choices, std::string(given.get_string())) ==
-          setting.choices.end()) {
-    refuse(concat("must be one of ", join(setting.choices, ", ")));
-  }
+  const auto check_choice = [&](const boost::json::value& item) {
+    const std::string text = item.is_string() ? std::string(item.get_string()) : "";
+    if (std::ranges::find(setting.choices, text) == setting.choices.end()) {
+      refuse(concat("must be one of ", join(setting.choices, ", "),
+                    did_you_mean(text, setting.choices)));
+    }
+  };
+  if (!setting.choices.empty() && given.is_array())
+    std::ranges::for_each(given.get_array(), check_choice);
+  if (!setting.choices.empty() && given.is_string()) check_choice(given);
   return given;
+}
+
+boost::json::object defaults_of(const Plugin& plugin) {
+  boost::json::object defaults;
+  for (const Setting& setting : plugin.settings) {
+    if (setting.fallback.is_null()) continue;
+    defaults[setting.name] = during("settings", [&] { return checked(setting, setting.fallback); });
+  }
+  return defaults;
+}
+
+/// Fills in what the plugin says of itself.
+void look_through(State& state, Plugin& plugin, const std::string& text) {
+  lua_State* lua = state.lua();
+  plugin.code = compile(lua, text, plugin.file);
+  lua_createtable(lua, 0, 8);
+  add_sleeping_capabilities(lua);
+  call_file(state, {});
+  check_keys(lua, plugin);
+  plugin.needs = needs_from(take(lua, "needs", "needs"));
+  const boost::json::value settings = take(lua, "settings", "settings");
+  if (settings.is_object()) {
+    for (const auto& field : settings.get_object()) {
+      plugin.settings.push_back(setting_from(field.key(), field.value()));
+    }
+  } else if (!settings.is_null() && !(settings.is_array() && settings.get_array().empty())) {
+    throw Error(ErrorKind::invalid, "settings: must be a table of names and declarations");
+  }
+  std::ranges::sort(plugin.settings, {}, &Setting::name);
 }
 
 }  // namespace
@@ -185,24 +251,10 @@ Plugin parse_plugin(const std::string& text, const std::filesystem::path& file,
     plugin.name = file.stem().string();
     plugin.file = file;
     plugin.about = first_comment(text, plugin.name);
-    plugin.code = compile(text, file);
     State state(limits);
-    push_plugin(state, plugin, boost::json::object());
-    check_keys(state, plugin);
-    plugin.needs = needs_from(take(state, "needs", "needs"));
-    const boost::json::value settings = take(state, "settings", "settings");
-    if (settings.is_object()) {
-      for (const auto& field : settings.get_object()) {
-        plugin.settings.push_back(setting_from(field.key(), field.value()));
-      }
-    }
-    std::ranges::sort(plugin.settings, {}, &Setting::name);
-    // Defaults must fit their own declarations.
-    for (const Setting& setting : plugin.settings) {
-      if (!setting.fallback.is_null()) {
-        during("settings", [&] { return checked(setting, setting.fallback); });
-      }
-    }
+    state.run([&](lua_State*) { look_through(state, plugin, text); });
+    // Once more as it will be asked: with no more than it declares.
+    state.run([&](lua_State*) { push_plugin(state, plugin, defaults_of(plugin)); });
     return plugin;
   });
 }
@@ -213,18 +265,9 @@ void push_plugin(State& state, const Plugin& plugin, const boost::json::value& s
       LUA_OK) {
     throw Error(ErrorKind::internal, lua_tostring(lua, -1));
   }
-  state.push_environment();
-  push_facts(lua, settings.is_object() ? settings : boost::json::value(boost::json::object()),
-             "settings");
-  lua_pushliteral(lua, "settings");
-  lua_insert(lua, -2);
-  lua_rawset(lua, -3);
-  lua_setupvalue(lua, -2, 1);
-  state.call(0, 1);
-  if (!lua_istable(lua, -1)) {
-    throw Error(ErrorKind::invalid, concat("the file returns a ", luaL_typename(lua, -1),
-                                           ", not a table of hooks (return { on_push = ... })"));
-  }
+  lua_createtable(lua, 0, 8);
+  add_capabilities(lua, plugin.needs);
+  call_file(state, settings);
 }
 
 boost::json::object check_settings(const Plugin& plugin, const boost::json::object& given) {
@@ -245,21 +288,6 @@ boost::json::object check_settings(const Plugin& plugin, const boost::json::obje
                                            field.key(), '"', did_you_mean(field.key(), names)));
   }
   return settings;
-}
-
-void check_grants(const Plugin& plugin, const std::string& seat, const Grants& granted) {
-  for (const auto& [capability, names] : plugin.needs) {
-    const auto given = granted.find(capability);
-    for (const std::string& name : names) {
-      if (given != granted.end() && std::ranges::find(given->second, name) != given->second.end()) {
-        continue;
-      }
-      throw Error(ErrorKind::denied,
-                  concat("plugin \"", plugin.name, "\" needs ", capability, " \"", name,
-                         "\", which is not allowed; to allow it, write under plugins.", seat,
-                         ":\n  allow: {", capability, ": [", join(names, ", "), "]}"));
-    }
-  }
 }
 
 std::string manual(const Plugin& plugin) {

@@ -4,7 +4,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <filesystem>
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -25,11 +24,8 @@ struct Setting {
   std::string name, type, about;  ///< type: text, number, boolean, list, map, size, duration
   boost::json::value fallback;    ///< null: none
   bool required = false;
-  std::vector<std::string> choices;  ///< of a text; empty: any
+  std::vector<std::string> choices;  ///< of a text, or of a list's items; empty: any
 };
-
-/// What a plugin may be granted: the capability and the names it is limited to.
-using Grants = std::map<std::string, std::vector<std::string>>;
 
 /// A Lua file that was read, compiled and looked through; none of its hooks has run. A value.
 struct Plugin {
@@ -46,14 +42,15 @@ struct Plugin {
 Plugin load_plugin(const std::filesystem::path& file, const Limits& limits = {});
 Plugin parse_plugin(const std::string& text, const std::filesystem::path& file,
                     const Limits& limits = {});
-/// Pushes the table that the plugin's file returns, its environment holding `settings` and what is
-/// granted.
+/// Inside State::run: pushes the table that the plugin's file returns, its environment holding
+/// `settings` and the capabilities that it needs.
 void push_plugin(State& state, const Plugin& plugin, const boost::json::value& settings);
 
 /// The settings, defaults filled in; sizes and durations become numbers (bytes, seconds). Error
 /// (invalid) that names what is wrong, unknown settings included.
 boost::json::object check_settings(const Plugin& plugin, const boost::json::object& given);
-/// Error(denied) with the line to add to the configuration where the plugin needs more than it has.
+/// Error(denied) with the lines to write in the configuration where the plugin needs more than it
+/// is allowed; "*" needs anything at all.
 void check_grants(const Plugin& plugin, const std::string& seat, const Grants& granted);
 /// The plugin's manual, for a terminal.
 std::string manual(const Plugin& plugin);

@@ -8,8 +8,6 @@
 namespace lighterman::policy {
 namespace {
 
-constexpr lua_Integer longest_range = 1'000'000;
-
 std::string_view text_at(lua_State* lua, int index) {
   std::size_t size = 0;
   const char* text = luaL_checklstring(lua, index, &size);
@@ -59,8 +57,12 @@ int string_find(lua_State* lua) {
   const auto from = start_at(lua, 3, subject);
   if (!from) return lua_pushnil(lua), 1;
   if (lua_toboolean(lua, 4) != 0 || pattern.find_first_of("^$*+?.([%-") == pattern.npos) {
-    const std::size_t place = subject.find(pattern, *from);
-    if (place == subject.npos) return lua_pushnil(lua), 1;
+    // glibc's memmem takes linear time; std::string_view::find does not.
+    const void* found =
+        ::memmem(subject.data() + *from, subject.size() - *from, pattern.data(), pattern.size());
+    State::of(lua).check_time(lua);
+    if (found == nullptr) return lua_pushnil(lua), 1;
+    const auto place = static_cast<std::size_t>(static_cast<const char*>(found) - subject.data());
     lua_pushinteger(lua, static_cast<lua_Integer>(place) + 1);
     lua_pushinteger(lua, static_cast<lua_Integer>(place + pattern.size()));
     return 2;
@@ -112,23 +114,40 @@ int string_gmatch(lua_State* lua) {
   return 1;
 }
 
+/// The text that gsub makes, kept within the memory limit although it is not Lua's yet.
+class Output {
+ public:
+  explicit Output(State& state) : most_(state.limits().memory_bytes / 2) {}
+  void add(std::string_view piece) {
+    if (text_.size() + piece.size() > most_) {
+      throw Error(ErrorKind::invalid, concat("gsub would make more than ", render_size(most_)));
+    }
+    text_ += piece;
+  }
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  std::size_t most_;
+  std::string text_;
+};
+
 /// "%1" and "%%" of a replacement.
-void add_replacement(lua_State* lua, std::string& out, std::string_view subject,
+void add_replacement(lua_State* lua, Output& out, std::string_view subject,
                      const Pattern::Found& found, std::string_view replacement) {
   for (std::size_t place = 0; place < replacement.size(); ++place) {
     if (replacement[place] != '%') {
-      out += replacement[place];
+      out.add(replacement.substr(place, 1));
       continue;
     }
     const char name = ++place < replacement.size() ? replacement[place] : '\0';
     const auto which = static_cast<std::size_t>(name - '1');
     if (name == '%') {
-      out += '%';
+      out.add("%");
     } else if (name == '0' || (name == '1' && found.captures.empty())) {
-      out += subject.substr(found.begin, found.end - found.begin);
+      out.add(subject.substr(found.begin, found.end - found.begin));
     } else if (name >= '1' && name <= '9' && which < found.captures.size()) {
       push_capture(lua, subject, found.captures[which]);
-      out += text_at(lua, -1);
+      out.add(text_at(lua, -1));
       lua_pop(lua, 1);
     } else {
       throw Error(ErrorKind::invalid, "invalid use of % in the replacement");
@@ -136,8 +155,7 @@ void add_replacement(lua_State* lua, std::string& out, std::string_view subject,
   }
 }
 
-void add_value(lua_State* lua, std::string& out, std::string_view subject,
-               const Pattern::Found& found) {
+void add_value(lua_State* lua, Output& out, std::string_view subject, const Pattern::Found& found) {
   const int type = lua_type(lua, 3);
   if (type == LUA_TSTRING || type == LUA_TNUMBER) {
     add_replacement(lua, out, subject, found, text_at(lua, 3));
@@ -152,9 +170,9 @@ void add_value(lua_State* lua, std::string& out, std::string_view subject,
     lua_call(lua, push_captures(lua, subject, found), 1);
   }
   if (lua_toboolean(lua, -1) == 0) {
-    out += subject.substr(found.begin, found.end - found.begin);
+    out.add(subject.substr(found.begin, found.end - found.begin));
   } else if (lua_isstring(lua, -1) != 0) {
-    out += text_at(lua, -1);
+    out.add(text_at(lua, -1));
   } else {
     throw Error(ErrorKind::invalid,
                 concat("the replacement is a ", luaL_typename(lua, -1), ", not a text"));
@@ -173,7 +191,7 @@ int string_gsub(lua_State* lua) {
   lua_settop(lua, 4);
   State& state = State::of(lua);
   Pattern matcher(pattern, state.limits().match_steps);
-  std::string out;
+  Output out(state);
   std::size_t place = 0;
   std::optional<std::size_t> last;
   lua_Integer count = 0;
@@ -184,17 +202,17 @@ int string_gsub(lua_State* lua) {
       add_value(lua, out, subject, *found);
       place = found->end;
       last = place;
-      if (out.size() > state.limits().memory_bytes / 2) state.exhaust(lua, "gsub made too much");
+      state.check_time(lua);
     } else if (place < subject.size()) {
-      out += subject[place++];
+      out.add(subject.substr(place++, 1));
     } else {
       break;
     }
     if (matcher.anchored()) break;
   }
   state.check_time(lua);
-  if (place < subject.size()) out += subject.substr(place);
-  lua_pushlstring(lua, out.data(), out.size());
+  if (place < subject.size()) out.add(subject.substr(place));
+  lua_pushlstring(lua, out.text().data(), out.text().size());
   lua_pushinteger(lua, count);
   return 2;
 }
@@ -217,24 +235,25 @@ int string_rep(lua_State* lua) {
   return 1;
 }
 
-/// A function of the table library behind a look at how far it would go.
-int bounded_table(lua_State* lua) {
-  luaL_checktype(lua, 1, LUA_TTABLE);
-  const std::string_view name = lua_tostring(lua, lua_upvalueindex(2));
-  lua_Integer range = luaL_len(lua, 1);
-  if (name == "move") range = luaL_checkinteger(lua, 3) - luaL_checkinteger(lua, 2);
-  if (name == "concat" || name == "unpack") {
-    range = luaL_opt(lua, luaL_checkinteger, name == "concat" ? 4 : 3, range) -
-            luaL_optinteger(lua, name == "concat" ? 3 : 2, 1);
+/// What tables and functions look like is asked first: Lua would show their addresses.
+int string_format(lua_State* lua) {
+  const std::string_view form = text_at(lua, 1);
+  for (std::size_t at = form.find('%'); at != form.npos; at = form.find('%', at + 1)) {
+    at = form.find_first_not_of("-+ #0123456789.", at + 1);
+    if (at == form.npos) break;
+    if (form[at] == 'p') throw Error(ErrorKind::invalid, "string.format: there is no %p here");
   }
-  if (range > longest_range) {
-    return luaL_error(lua, "table.%s over more than %I entries", name.data(), longest_range);
+  const int count = lua_gettop(lua);
+  for (int index = 2; index <= count; ++index) {
+    const int type = lua_type(lua, index);
+    if (type != LUA_TTABLE && type != LUA_TFUNCTION && type != LUA_TUSERDATA) continue;
+    push_shown(lua, index);
+    lua_replace(lua, index);
   }
   lua_pushvalue(lua, lua_upvalueindex(1));
   lua_insert(lua, 1);
-  lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
-  State::of(lua).check_time(lua);
-  return lua_gettop(lua);
+  lua_call(lua, count, 1);
+  return 1;
 }
 
 }  // namespace
@@ -243,21 +262,15 @@ void bound_strings(lua_State* lua) {
   lua_getfield(lua, -1, "rep");
   lua_pushcclosure(lua, guarded<string_rep>, 1);
   lua_setfield(lua, -2, "rep");
+  lua_getfield(lua, -1, "format");
+  lua_pushcclosure(lua, guarded<string_format>, 1);
+  lua_setfield(lua, -2, "format");
   static const luaL_Reg ours[] = {{"find", guarded<string_find>},
                                   {"match", guarded<string_match>},
                                   {"gmatch", guarded<string_gmatch>},
                                   {"gsub", guarded<string_gsub>},
                                   {nullptr, nullptr}};
   luaL_setfuncs(lua, ours, 0);
-}
-
-void bound_tables(lua_State* lua) {
-  for (const char* name : {"insert", "remove", "move", "concat", "unpack", "sort"}) {
-    lua_getfield(lua, -1, name);
-    lua_pushstring(lua, name);
-    lua_pushcclosure(lua, bounded_table, 2);
-    lua_setfield(lua, -2, name);
-  }
 }
 
 }  // namespace lighterman::policy

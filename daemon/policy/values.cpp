@@ -1,10 +1,12 @@
 #include "policy/values.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "policy/capabilities.hpp"
 #include "policy/modules.hpp"
 
 namespace lighterman::policy {
@@ -84,6 +86,9 @@ class Reader {
         return text(index, path);
       case LUA_TTABLE:
         return table(index, path, depth);
+      case LUA_TUSERDATA:
+        if (const char* name = secret_at(lua_, index)) return {{"$secret", name}};
+        [[fallthrough]];
       default:
         refuse(path, concat("a ", luaL_typename(lua_, index), " is not plain data"));
     }
@@ -97,10 +102,14 @@ class Reader {
   boost::json::value text(int index, const std::string& path) {
     std::size_t size = 0;
     const char* begin = lua_tolstring(lua_, index, &size);
-    if ((bytes_ += size) > limits_.result_bytes) {
+    count(size, path);
+    return boost::json::value(valid_utf8({begin, size}));
+  }
+
+  void count(std::size_t bytes, const std::string& path) {
+    if ((bytes_ += bytes) > limits_.result_bytes) {
       refuse(path, concat("more than ", render_size(limits_.result_bytes), " of text"));
     }
-    return boost::json::value(valid_utf8({begin, size}));
   }
 
   boost::json::value table(int index, const std::string& path, int depth) {
@@ -117,7 +126,9 @@ class Reader {
     boost::json::array items;
     lua_Integer entries = 0;
     for (lua_pushnil(lua_); lua_next(lua_, plain) != 0; lua_pop(lua_, 1)) ++entries;
-    if (entries != length) refuse(path, "a table is either a list or a record, not both");
+    if (entries != length) {
+      refuse(path, "a table is either a list without holes or a record, not both");
+    }
     for (lua_Integer place = 1; place <= length; ++place) {
       lua_rawgeti(lua_, plain, place);
       items.push_back(read(lua_gettop(lua_), concat(path, '[', place, ']'), depth + 1));
@@ -127,15 +138,28 @@ class Reader {
   }
 
   boost::json::value record(int plain, const std::string& path, int depth) {
-    boost::json::object fields;
+    // Lua's own order of keys differs from state to state.
+    std::vector<std::string_view> keys;
     for (lua_pushnil(lua_); lua_next(lua_, plain) != 0; lua_pop(lua_, 1)) {
       if (lua_type(lua_, -2) != LUA_TSTRING) {
         refuse(path, concat("a key that is a ", luaL_typename(lua_, -2), ", where texts belong"));
       }
-      const std::string key = valid_utf8(lua_tostring(lua_, -2));
-      fields[key] = read(lua_gettop(lua_), concat(path, '.', key), depth + 1);
+      if (keys.size() > limits_.result_nodes) refuse(path, "too many values");
+      std::size_t size = 0;
+      const char* key = lua_tolstring(lua_, -2, &size);
+      count(size, path);
+      keys.emplace_back(key, size);
     }
-    if (fields.empty()) return boost::json::array();
+    if (keys.empty()) return boost::json::array();
+    std::ranges::sort(keys);
+    boost::json::object fields;
+    for (const std::string_view given : keys) {
+      const std::string key = valid_utf8(given);
+      push_text(lua_, given);
+      lua_rawget(lua_, plain);
+      fields[key] = read(lua_gettop(lua_), concat(path, '.', shortened(key, 60)), depth + 1);
+      lua_pop(lua_, 1);
+    }
     return fields;
   }
 

@@ -28,22 +28,31 @@ int json_encode(lua_State* lua) {
 }
 
 int json_decode(lua_State* lua) {
-  push_json(lua, parse_json(text_at(lua, 1), "json.decode"));
+  const std::string_view text = text_at(lua, 1);
+  // What it becomes while it is read is many times larger, and not yet Lua's to count.
+  const std::uint64_t most = State::of(lua).limits().memory_bytes / 8;
+  if (text.size() > most) {
+    throw Error(ErrorKind::invalid, concat("json.decode: more than ", render_size(most)));
+  }
+  push_json(lua, parse_json(text, "json.decode"));
+  State::of(lua).check_time(lua);
   return 1;
 }
 
 template <bool warn>
 int log_line(lua_State* lua) {
-  luaL_tolstring(lua, 1, nullptr);
+  luaL_checkany(lua, 1);
   State& state = State::of(lua);
-  if (state.log) state.log(warn ? "warn" : "info", shortened(valid_utf8(text_at(lua, -1)), 2000));
+  if (!state.log || !state.take_log_line()) return 0;
+  push_shown(lua, 1);
+  state.log(warn ? "warn" : "info", shortened(valid_utf8(text_at(lua, -1)), 2000));
   return 0;
 }
 
 /// "Feature/Fancy Thing" -> "feature-fancy-thing": what a tag may hold, at most 128 characters.
 int slug(lua_State* lua) {
   std::string out;
-  for (const char c : lower(text_at(lua, 1))) {
+  for (const char c : lower(text_at(lua, 1).substr(0, 4096))) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
     if (plain) {
       out += c;
@@ -58,16 +67,24 @@ int slug(lua_State* lua) {
   return 1;
 }
 
+bool matches(lua_State* lua, std::string_view pattern, std::string_view subject) {
+  constexpr std::size_t longest_pattern = 4096, longest_subject = 64 << 10;
+  if (pattern.size() > longest_pattern || subject.size() > longest_subject) {
+    throw Error(ErrorKind::invalid, "glob: the text or the pattern is too long");
+  }
+  State::of(lua).check_time(lua);
+  return matches_glob(pattern, subject);
+}
+
+/// glob(text, pattern), or whether any pattern of a list matches.
 int glob_matches(lua_State* lua) {
   const std::string_view subject = text_at(lua, 1);
   if (lua_type(lua, 2) != LUA_TTABLE) {
-    lua_pushboolean(lua, matches_glob(text_at(lua, 2), subject));
+    lua_pushboolean(lua, matches(lua, text_at(lua, 2), subject));
     return 1;
   }
-  const lua_Integer count = luaL_len(lua, 2);
-  for (lua_Integer place = 1; place <= count && place <= 1000; ++place) {
-    lua_geti(lua, 2, place);
-    if (matches_glob(text_at(lua, -1), subject)) return lua_pushboolean(lua, 1), 1;
+  for (lua_Integer place = 1; lua_geti(lua, 2, place) != LUA_TNIL; ++place) {
+    if (matches(lua, text_at(lua, -1), subject)) return lua_pushboolean(lua, 1), 1;
     lua_pop(lua, 1);
   }
   lua_pushboolean(lua, 0);
@@ -89,6 +106,7 @@ int fill_template(lua_State* lua) {
     out += text.substr(place, open - place);
     lua_pushvalue(lua, 2);
     const std::string path(text.substr(open + 1, close - open - 1));
+    if (path.size() > 200) throw Error(ErrorKind::invalid, "template: a name is too long");
     for (const std::string& name : split(path, '.')) {
       if (lua_type(lua, -1) != LUA_TTABLE) {
         throw Error(ErrorKind::invalid, concat("template: {", path, "} has no value"));
@@ -98,8 +116,14 @@ int fill_template(lua_State* lua) {
     if (lua_isnil(lua, -1)) {
       throw Error(ErrorKind::invalid, concat("template: {", path, "} has no value"));
     }
-    luaL_tolstring(lua, -1, nullptr);
-    out += text_at(lua, -1);
+    push_shown(lua, -1);
+    const std::string_view value = text_at(lua, -1);
+    State& state = State::of(lua);
+    state.check_time(lua);
+    if (out.size() + value.size() > state.limits().memory_bytes / 2) {
+      throw Error(ErrorKind::invalid, "template: the text becomes too large");
+    }
+    out += value;
     lua_settop(lua, 2);
     place = close + 1;
   }

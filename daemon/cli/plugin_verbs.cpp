@@ -14,9 +14,11 @@
 #include "cli/check.hpp"
 #include "cli/live_log.hpp"
 #include "cli/plugin_words.hpp"
+#include "cli/policy_verbs.hpp"
 #include "config/config.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "core/text.hpp"
 #include "os/file.hpp"
 #include "policy/host.hpp"
 
@@ -35,6 +37,7 @@ struct PluginWords {
   std::filesystem::path config, place;
   std::string name, event, hook;
   std::vector<std::string> set, allow;
+  ReplayWish replay;
   bool json = false, partial = false;
 };
 
@@ -112,11 +115,12 @@ int list(const PluginWords& words) {
 int show(const PluginWords& words) {
   return with_config(words, [&](const std::optional<config::Config>& config) {
     const Plugin plugin = plugin_of(words.name, catalogue_of(words, config));
+    const std::size_t width = std::min<std::size_t>(Terminal::of(STDOUT_FILENO).width, 100);
     if (words.json) {
       print(to_json(plugin));
     } else {
       for (const std::string& line : split(policy::manual(plugin), '\n')) {
-        std::cout << safe(line) << '\n';
+        std::cout << wrapped(safe(line), width) << '\n';
       }
       std::cout << "in the configuration:\n";
       for (const std::string& line : split(trim(example(plugin)), '\n')) {
@@ -163,7 +167,8 @@ policy::Seat seat_of(const PluginWords& words, const std::optional<config::Confi
     const auto [capability, allowed] = parted(given, "--allow");
     granted[capability].push_back(allowed);
   }
-  object settings = policy::check_settings(*plugin, seat.settings);
+  object settings = during(concat("settings of ", name),
+                           [&] { return policy::check_settings(*plugin, seat.settings); });
   return {name, plugin, std::move(settings), std::move(granted), {}};
 }
 
@@ -199,21 +204,13 @@ object facts_of(const PluginWords& words, Hook hook) {
                        : given.get_object();
 }
 
-std::string source_in(const object& facts) {
-  const auto* push = facts.if_contains("push");
-  const Fields fields(push != nullptr ? *push : boost::json::value(facts), "facts");
-  return fields.text_or("source", "");
-}
-
 int try_plugin(const PluginWords& words) {
   return with_config(words, [&](const std::optional<config::Config>& config) {
     const policy::Seat seat = seat_of(words, config);
     const Hook hook = hook_of(words, *seat.plugin);
-    const object facts = facts_of(words, hook);
     policy::Question question;
     question.hook = hook;
-    question.source = source_in(facts);
-    question.facts = facts;
+    question.facts = facts_of(words, hook);
     question.now = system_now();
     question.log = [](const std::string&, std::string_view level, std::string_view text) {
       std::cerr << level << ": " << safe(text) << '\n';
@@ -226,6 +223,14 @@ int try_plugin(const PluginWords& words) {
       for (const std::string& line : told(decision)) std::cout << "  " << line << '\n';
     }
     return decision.problems.empty() ? 0 : something_failed;
+  });
+}
+
+int replay_plugin(const PluginWords& words) {
+  return with_config(words, [&](const std::optional<config::Config>& config) {
+    const policy::Seat seat = seat_of(words, config);
+    Remote remote = Remote::from_environment();
+    return replay(remote, seat, words.replay, words.json ? Form::json : Form::text);
   });
 }
 
@@ -261,10 +266,17 @@ void add_places(CLI::App* verb, PluginWords& words) {
   verb->add_option("--config", words.config, "Look where this configuration says");
 }
 
+void add_settings(CLI::App* verb, PluginWords& words) {
+  verb->add_option("--set", words.set, "Setting NAME=VALUE (may be repeated)")
+      ->allow_extra_args(false);
+  verb->add_option("--allow", words.allow, "Allow CAPABILITY=NAME (may be repeated)")
+      ->allow_extra_args(false);
+}
+
 }  // namespace
 
 void add_plugin_verbs(CLI::App& app, std::function<int()>& chosen) {
-  CLI::App* group = app.add_subcommand("plugin", "Look at, try and test policy, without a daemon");
+  CLI::App* group = app.add_subcommand("plugin", "Look at, try, test and replay policy");
   group->require_subcommand(1);
   // The verbs' callbacks share it; they live as long as the program's command line.
   const auto words = std::make_shared<PluginWords>();
@@ -281,10 +293,17 @@ void add_plugin_verbs(CLI::App& app, std::function<int()>& chosen) {
                    "File with the facts as JSON; - reads them, without it samples serve");
   verb->add_option("--hook", words->hook, "Which hook; needed where the plugin has several");
   verb->add_flag("--partial", words->partial, "Lay the given facts over the sample facts");
-  verb->add_option("--set", words->set, "Setting NAME=VALUE (may be repeated)")
-      ->allow_extra_args(false);
-  verb->add_option("--allow", words->allow, "Allow CAPABILITY=NAME (may be repeated)")
-      ->allow_extra_args(false);
+  add_settings(verb, *words);
+  add_places(verb, *words);
+  verb = add_verb(*group, chosen, words, "replay",
+                  "Ask a plugin what past runs asked, and show where it decides otherwise",
+                  replay_plugin);
+  verb->add_option("name", words->name, "A plugin's file or name, or its key in --config")
+      ->required();
+  verb->add_option("--last", words->replay.last, "How many questions")->capture_default_str();
+  verb->add_option("--source", words->replay.source, "Of this source");
+  verb->add_option("--hook", words->replay.hook, "Of this hook");
+  add_settings(verb, *words);
   add_places(verb, *words);
   verb = add_verb(*group, chosen, words, "test", "Run the specs (*_spec.lua) of plugins", test);
   verb->add_option("place", words->place, "A folder, a spec, or a plugin beside its spec")

@@ -46,12 +46,23 @@ std::string placeholder(const Setting& setting) {
   return "\"...\"";
 }
 
+/// Stands where the operator names what is allowed.
+std::string choice(const std::string& capability) {
+  if (capability == "http") return "HOST";
+  if (capability == "run") return "PROGRAM";
+  return capability == "secret" ? "NAME" : "HOST/REPOSITORY";
+}
+
 struct Paint {
   const char *good = "", *bad = "", *faint = "", *end = "";
 };
 
 void tell_failure(std::ostream& out, const std::string& message, const std::string& indent) {
   for (const std::string& line : split(message, '\n')) out << indent << safe(line) << '\n';
+}
+
+std::string rounded(std::chrono::microseconds took) {
+  return render_duration(std::chrono::ceil<std::chrono::milliseconds>(took));
 }
 
 std::string suite_key(const SpecResult& result, std::size_t depth) {
@@ -71,13 +82,12 @@ std::string example(const Plugin& plugin) {
   }
   if (!plugin.needs.empty()) text += "    allow:\n";
   for (const auto& [capability, names] : plugin.needs) {
-    // "*" is for the operator to choose.
     boost::json::array listed;
-    for (const std::string& name : names) {
-      if (name != "*") listed.emplace_back(name);
-    }
-    text += concat("      ", capability, ": ", yaml(listed),
-                   listed.size() < names.size() ? "  # and the names that you choose" : "", '\n');
+    for (const std::string& name : names)
+      listed.emplace_back(name == "*" ? choice(capability) : name);
+    const bool open = std::ranges::find(names, "*") != names.end();
+    text +=
+        concat("      ", capability, ": ", yaml(listed), open ? "  # those you choose" : "", '\n');
   }
   // A key without anything below it is written as one that means no more.
   if (text.size() == begin) text.insert(begin - 1, " {}");
@@ -99,6 +109,20 @@ boost::json::object to_json(const Plugin& plugin) {
   for (const auto& [capability, names] : plugin.needs) needs[capability] = json_array(names);
   return {{"name", plugin.name},  {"about", plugin.about}, {"hooks", hooks},
           {"settings", settings}, {"needs", needs},        {"example", example(plugin)}};
+}
+
+std::string wrapped(const std::string& line, std::size_t width) {
+  const std::size_t indent = std::min(line.find_first_not_of(' '), line.size());
+  std::string text, row = line.substr(0, indent);
+  for (const std::string& word : split(std::string_view(line).substr(indent), ' ')) {
+    if (row.size() > indent && row.size() + 1 + word.size() > width) {
+      text += concat(row, '\n');
+      row.resize(indent);
+    }
+    if (row.size() > indent && !word.empty()) row += ' ';
+    row += word;
+  }
+  return text + row;
 }
 
 std::vector<std::string> told(const policy::Decision& decision) {
@@ -125,7 +149,7 @@ void tell(std::ostream& out, const std::vector<SpecResult>& results, Color color
   const Paint paint =
       color == Color::yes ? Paint{"\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"} : Paint{};
   std::vector<std::string> open;  // the suites whose names stand above
-  std::chrono::milliseconds took{};
+  std::chrono::microseconds took{};
   std::size_t failed = 0;
   std::string file;
   for (const SpecResult& result : results) {
@@ -153,15 +177,14 @@ void tell(std::ostream& out, const std::vector<SpecResult>& results, Color color
     }
     // What takes long should be seen while it can still be made shorter.
     if (result.took > std::chrono::milliseconds(200)) {
-      out << paint.faint << " (" << render_duration(result.took) << ')' << paint.end;
+      out << paint.faint << " (" << rounded(result.took) << ')' << paint.end;
     }
     out << '\n';
     if (!result.passed()) tell_failure(out, result.message, concat(indent, "    "));
   }
   out << '\n'
       << (failed == 0 ? paint.good : paint.bad) << results.size() - failed << " passed, " << failed
-      << " failed" << paint.end << paint.faint << " ("
-      << render_duration(std::max(took, std::chrono::milliseconds(1))) << ')' << paint.end << '\n';
+      << " failed" << paint.end << paint.faint << " (" << rounded(took) << ')' << paint.end << '\n';
 }
 
 boost::json::object to_json(const std::vector<SpecResult>& results) {
@@ -173,7 +196,7 @@ boost::json::object to_json(const std::vector<SpecResult>& results) {
                              {"suites", json_array(result.suites)},
                              {"test", result.test},
                              {"passed", result.passed()},
-                             {"seconds", static_cast<double>(result.took.count()) / 1000}};
+                             {"seconds", std::chrono::duration<double>(result.took).count()}};
     if (!result.passed()) each["message"] = result.message;
     all.push_back(std::move(each));
   }

@@ -17,6 +17,8 @@ namespace lighterman::cli {
 std::string example(const policy::Plugin& plugin);
 boost::json::object to_json(const policy::Plugin& plugin);
 
+/// A long line in several, each with the indent of the first.
+std::string wrapped(const std::string& line, std::size_t width);
 /// One line for each thing that was decided.
 std::vector<std::string> told(const policy::Decision& decision);
 

@@ -63,8 +63,8 @@ class SpecFile {
   };
   using Step = void (SpecFile::*)();
 
-  static std::chrono::milliseconds since(steady_clock::time_point begin) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begin);
+  static std::chrono::microseconds since(steady_clock::time_point begin) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin);
   }
 
   static SpecFile& of(lua_State* lua) {
@@ -211,12 +211,16 @@ std::vector<path> spec_files(const path& place) {
     throw Error(ErrorKind::not_found,
                 concat(place.string(), ": no file here is called NAME", spec_end));
   }
+  if (!std::filesystem::exists(place, ignored)) {
+    throw Error(ErrorKind::not_found, concat(place.string(), ": no such folder, spec or plugin"));
+  }
   path file = place;
   if (!place.filename().string().ends_with(spec_end)) {
     file.replace_filename(concat(place.stem().string(), spec_end));
   }
   if (std::filesystem::is_regular_file(file, ignored)) return {file};
-  throw Error(ErrorKind::not_found, concat(file.string(), ": there is no such spec"));
+  throw Error(ErrorKind::not_found,
+              concat(place.string(), " has no spec: there is no ", file.string()));
 }
 
 }  // namespace

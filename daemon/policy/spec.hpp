@@ -15,7 +15,7 @@ struct SpecResult {
   std::vector<std::string> suites;  ///< the `describe`s around it, outermost first
   std::string test;
   std::string message;  ///< empty: it passed; else what failed, with file and line
-  std::chrono::milliseconds took{};
+  std::chrono::microseconds took{};
 
   bool passed() const noexcept { return message.empty(); }
 };

@@ -275,16 +275,16 @@ const object& sample_facts(Hook hook) {
 object image_for(Hook hook, object facts, const object& given) {
   if (hook == Hook::on_published) publish(facts, given);
   if (hook != Hook::on_rescan) return facts;
-  for (const auto& field : sample_facts(hook)) {
-    if (!facts.contains(field.key()) && !given.contains(field.key())) {
-      facts[field.key()] = field.value();
-    }
-  }
   // An image that was published has names of tags, not plans for them.
+  for (const auto& field : sample_facts(hook)) {
+    const bool other = !facts.contains(field.key()) || field.key() == "tags";
+    if (other && !given.contains(field.key())) facts[field.key()] = field.value();
+  }
   if (auto* tags = facts.if_contains("tags"); tags != nullptr && tags->is_array()) {
     for (auto& tag : tags->get_array()) {
-      if (tag.is_object() && tag.get_object().contains("tag"))
+      if (tag.is_object() && tag.get_object().contains("tag")) {
         tag = boost::json::value(tag.at("tag"));
+      }
     }
   }
   return facts;

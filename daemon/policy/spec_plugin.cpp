@@ -208,7 +208,8 @@ int call_hook(lua_State* lua) {  // upvalues: the bench, the subject, the hook
 /// What an operator would allow: all that is named, and for "*" what the fakes speak of.
 Grants grants_for(const Plugin& plugin, const object& secrets, const object& allow) {
   Grants granted;
-  const Fields allowed(allow, "allow");
+  const Json whole(allow);  // Fields keep a reference
+  const Fields allowed(whole, "allow");
   for (const auto& [capability, names] : plugin.needs) {
     std::set<std::string> all(names.begin(), names.end());
     const bool any = all.erase("*") > 0;

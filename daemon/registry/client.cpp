@@ -220,26 +220,38 @@ std::optional<Digest> Client::find_tag(const Reference& reference, const std::st
 
 std::vector<std::string> Client::tags(const Reference& repository, const std::stop_token& stop) {
   std::vector<std::string> tags;
-  std::optional<std::string> page = inside_->url(repository, "/tags/list?n=1000", stop);
-  while (page && tags.size() < most_tags) {
-    const net::Response answer = inside_->retried(stop, [&] {
-      net::Response reply =
-          inside_->ask("GET", *page, pull_scope(repository.repository()), {}, stop);
-      if (reply.status != 200 && reply.status != 404) {
-        refuse(inside_->options, reply, concat("listing the tags of ", repository.repository()),
-               concat("pull from ", repository.repository()));
-      }
-      return reply;
-    });
-    if (answer.status == 404) return tags;
+  const auto add = [&](const net::Response& answer) {
+    if (answer.status == 404) return false;
+    if (answer.status != 200)
+      refuse(inside_->options, answer, concat("listing the tags of ", repository.repository()),
+             concat("pull from ", repository.repository()));
     const boost::json::value value = parse_json(answer.body, "the list of tags");
     for (std::string& tag : Fields(value, "the list of tags").texts("tags"))
       tags.push_back(std::move(tag));
-    std::optional<std::string> next = next_page(answer);
-    if (next) next = inside_->access.resolve(*page, *next, stop);
-    page = next == page ? std::nullopt : next;
-  }
+    return tags.size() < most_tags;
+  };
+  read_pages(repository, "/tags/list?n=1000", add, stop);
   return tags;
+}
+
+void Client::read_pages(const Reference& repository, const std::string& path,
+                        const std::function<bool(const net::Response&)>& page,
+                        const std::stop_token& stop) {
+  std::optional<std::string> at = inside_->url(repository, path, stop);
+  while (at) {
+    const net::Response answer = inside_->retried(stop, [&] {
+      net::Response reply = inside_->ask("GET", *at, pull_scope(repository.repository()), {}, stop);
+      const int status = reply.status;
+      if (status == 401 || status == 403 || status == 429 || status >= 500)
+        refuse(inside_->options, reply, concat("reading ", path, " of ", repository.repository()),
+               concat("pull from ", repository.repository()));
+      return reply;
+    });
+    if (!page(answer)) return;
+    std::optional<std::string> next = next_page(answer);
+    if (next) next = inside_->access.resolve(*at, *next, stop);
+    at = next == at ? std::nullopt : next;
+  }
 }
 
 bool Client::Inside::mount(const BlobSource& blob, const Reference& repository,

@@ -82,6 +82,11 @@ class Client {
   /// Digest a tag points to, by HEAD; empty: no such tag.
   std::optional<Digest> find_tag(const Reference& reference, const std::stop_token& stop);
   std::vector<std::string> tags(const Reference& repository, const std::stop_token& stop);
+  /// GET of a list the registry keeps under a repository, page by page (Link, RFC 8288), until
+  /// `page` answers false. Pages of any status but 401, 403, 429 and 5xx are shown.
+  void read_pages(const Reference& repository, const std::string& path,
+                  const std::function<bool(const net::Response&)>& page,
+                  const std::stop_token& stop);
 
   /// The three ways a blob arrives, cheapest first: present, mounted from a repository where it was
   /// seen, sent. An upload that broke goes on where the registry says it stopped, also after a

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/time.hpp"
+#include "registry/client.hpp"
+#include "trust/keyring.hpp"
+#include "trust/payload.hpp"
+
+namespace lighterman::pipeline {
+
+/// How a signature is written: cosign 2's tag, cosign 3's bundle as a referrer, or both. With one
+/// only, some verifiers in use find nothing: cosign 2 reads no bundles, and cosign 3 does not look
+/// at the tag once there is any bundle.
+enum class SignatureForms { both, legacy, bundle };
+SignatureForms parse_signature_forms(std::string_view given);  ///< throws Error(invalid)
+
+/// An image in a repository, by digest: no tag needs to name it yet.
+struct Subject {
+  registry::Client* client = nullptr;
+  Reference image;
+  Descriptor manifest;
+};
+/// By tag or digest; Error(not_found).
+Subject get_subject(registry::Client& client, const Reference& reference,
+                    const std::stop_token& stop);
+
+/// Something to say of an image under one's signature.
+struct Assertion {
+  std::string predicate_type;
+  std::string predicate = "{}";
+  trust::Claims claims = {};  ///< of a plain signature only
+
+  static Assertion signature(trust::Claims claims = {});
+};
+
+using Keys = std::vector<std::reference_wrapper<const trust::Key>>;
+
+/// Signs each assertion with each key and puts the results beside the image. What is there already,
+/// and verifies, is not written again. Returns what stands there now, once per key, assertion and
+/// form. All or part of it may be there after a failure; the next call goes on.
+std::vector<trust::SignatureRecord> attach(const Subject& subject, const Keys& keys,
+                                           const std::vector<Assertion>& assertions,
+                                           SignatureForms forms, Instant now,
+                                           const std::stop_token& stop);
+
+/// What a signature must say beyond the digest.
+struct Demand {
+  std::string predicate_type{trust::sign_predicate};
+  std::optional<Reference> repository;  ///< must be the one that the signature names
+  trust::Claims claims;                 ///< must all be there
+};
+
+/// A signature or attestation that holds.
+struct Proof {
+  std::string form;  ///< "legacy" or "bundle"
+  std::string key_hint;
+  Digest blob;             ///< what was signed, or holds it
+  std::string repository;  ///< as the signature names it; may be empty
+  trust::Claims claims;
+  std::string predicate;  ///< of an attestation
+};
+/// One that does not, and why.
+struct Doubt {
+  std::string form, where, reason;
+};
+struct Verification {
+  Reference image;  ///< by digest
+  std::vector<Proof> proofs;
+  std::vector<Doubt> doubts;
+
+  bool good() const noexcept { return !proofs.empty(); }
+  std::string why_not() const;  ///< for an Error; empty when good
+};
+
+/// Looks at everything attached to the image, in both forms. Stricter than cosign: a bundle's
+/// predicate type must be the demanded one, and the repository is compared when it is demanded.
+/// Failures of the registry are thrown; what is there and wrong is a doubt.
+Verification verify(registry::Client& client, const Reference& image,
+                    std::span<const trust::PublicKey> keys, const Demand& demand,
+                    const std::stop_token& stop);
+
+}  // namespace lighterman::pipeline

@@ -19,7 +19,7 @@ using std::filesystem::path;
 Limits limits_of_specs() {
   Limits limits;
   limits.memory_bytes = 256 << 20;
-  limits.instructions = 500'000'000;
+  limits.instructions = 200'000'000;
   limits.wall_time = std::chrono::seconds(20);
   limits.result_nodes = 100'000;
   limits.result_bytes = 16 << 20;
@@ -171,13 +171,15 @@ class SpecFile {
                     concat(test.where, "looked at nothing: a test needs an expect(...).to_..."));
       }
       if (!bench_.problems.empty()) {
-        throw Error(ErrorKind::invalid,
-                    concat(test.where, "a hook failed, and the test did not look at `problems`: ",
-                           bench_.problems.begin()->second));
+        result.message = concat(test.where, "the test did not look at `problems`");
       }
     } catch (const Error& error) {
       // One of the doors: a failed test is a result.
       result.message = error.what();
+    }
+    // The likely reason why an answer was not as expected.
+    if (!result.passed() && !bench_.problems.empty()) {
+      result.message += concat("\nand a hook failed: ", bench_.problems.begin()->second);
     }
     result.took = since(begin);
     return result;

@@ -66,9 +66,9 @@ int answer_wish(lua_State* lua) {
   std::string name = wish.capability;
   // registry.tags(repository): each question has its own fake, which gets what the question gets.
   const auto* ask = wish.body.is_object() ? wish.body.get_object().if_contains("ask") : nullptr;
-  if (ask != nullptr && lua_istable(lua, -1)) {
+  if (ask != nullptr) {
     name += concat('.', ask->as_string());
-    lua_getfield(lua, -1, ask->as_string().c_str());
+    if (lua_istable(lua, -1)) lua_getfield(lua, -1, ask->as_string().c_str());
   }
   if (lua_isnil(lua, -1)) {
     unanswered = concat("no fake answers ", name, ' ', boost::json::serialize(wish.body),

@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "net/address.hpp"
 
 namespace lighterman::net {
 namespace {
@@ -18,7 +19,13 @@ namespace {
 constexpr std::size_t most_idle = 24;
 constexpr std::chrono::seconds longest_idle{60};
 
-curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) noexcept {
+curl_socket_t open_socket(void* given, curlsocktype, curl_sockaddr* address) noexcept {
+  // Here, since what a name resolved to before may be another address by now.
+  auto* line = static_cast<Line*>(given);
+  if (line->public_only && !is_public(address->addr)) {
+    line->refused = render(address->addr);
+    return CURL_SOCKET_BAD;
+  }
   // Programs that we start must not inherit connections.
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
@@ -156,7 +163,8 @@ std::string line_key(const Request& request, const Url& url, bool with_body) {
   const Trust& trust = request.trust;
   return concat(url.origin(), '\n', request.unix_socket, '\n', trust.ca_file, '\n',
                 trust.client_certificate_file, '\n', trust.client_key_file, '\n',
-                trust.verify ? 1 : 0, request.use_proxy ? 1 : 0, with_body ? 1 : 0);
+                trust.verify ? 1 : 0, request.use_proxy ? 1 : 0, with_body ? 1 : 0,
+                request.public_addresses_only ? 1 : 0);
 }
 
 void set_connection(Line& line, const Request& request, const Url& url) {
@@ -168,6 +176,7 @@ void set_connection(Line& line, const Request& request, const Url& url) {
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a stop does not wait for a slow name server
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &line);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &close_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &line);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -179,10 +188,18 @@ void set_connection(Line& line, const Request& request, const Url& url) {
   }
   // As Go does: what is on this machine is not asked through a proxy.
   const bool direct = !request.use_proxy || !request.unix_socket.empty() || url.is_loopback();
+  line.public_only = request.public_addresses_only;
+  line.refused.clear();
   if (direct) {
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
   } else if (const char* proxy = proxy_of(url)) {
     curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+    if (line.public_only) {
+      // The proxy's own address may well be private; so that only it is connected to, no host is
+      // exempt.
+      curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+      line.public_only = false;
+    }
   }
   set_trust(easy, request.trust);
 }

@@ -50,6 +50,8 @@ struct Line {
   Easy easy;
   std::string key;
   std::chrono::steady_clock::time_point idle_since;
+  bool public_only = false;
+  std::string refused;  ///< the last address that was not public
   /// Called with a socket that libcurl gives up, before it is closed.
   std::function<void(curl_socket_t)> closing;
 };

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "net/address.hpp"
 
 namespace lighterman::net {
 namespace {
@@ -96,7 +97,10 @@ void Exchange::set_body() {
 Response Exchange::perform(const std::stop_token& stop) {
   const NoSigpipe quiet;
   CURLM* multi = line_.multi.get();
-  moved_ = steady_clock::now();
+  if (request_.public_addresses_only && !may_be_public(url_.host)) {
+    throw NotPublic(concat(named(request_, url_), ": ", url_.host, " is no public address"));
+  }
+  began_ = moved_ = steady_clock::now();
   if (curl_multi_add_handle(multi, line_.easy.get()) != CURLM_OK) throw std::bad_alloc();
   try {
     const std::stop_callback wake(stop, [multi] { curl_multi_wakeup(multi); });
@@ -139,6 +143,10 @@ void Exchange::watch_silence() {
   // Connecting has its own timeout.
   if (ready == 0 || bytes != moved_bytes_) moved_ = std::max(moved_, now);
   moved_bytes_ = bytes;
+  if (request_.total_timeout.count() > 0 && now - began_ > request_.total_timeout) {
+    throw Error(ErrorKind::unavailable, concat(named(request_, url_), ": no whole answer within ",
+                                               request_.total_timeout.count(), " ms"));
+  }
   if (request_.silence_timeout.count() > 0 && now - moved_ > request_.silence_timeout) {
     throw Error(ErrorKind::unavailable, concat(named(request_, url_), ": nothing moved for ",
                                                request_.silence_timeout.count(), " ms"));
@@ -159,6 +167,10 @@ Response Exchange::outcome(const std::stop_token& stop) {
   }
   if (ended_well) {
     throw Error(ErrorKind::unavailable, concat(named(request_, url_), ": the answer was cut"));
+  }
+  if (!line_.refused.empty() && ended_ == CURLE_COULDNT_CONNECT) {
+    throw NotPublic(concat(named(request_, url_), ": it is at ", line_.refused,
+                           ", which is no public address"));
   }
   long os_error = 0;
   curl_easy_getinfo(line_.easy.get(), CURLINFO_OS_ERRNO, &os_error);

@@ -55,7 +55,7 @@ class Exchange {
   bool sent_all_ = false;
   std::exception_ptr failure_;
   std::optional<CURLcode> ended_;
-  std::chrono::steady_clock::time_point moved_;
+  std::chrono::steady_clock::time_point began_, moved_;
   std::uint64_t moved_bytes_ = 0;
   char detail_[CURL_ERROR_SIZE] = {};
 };

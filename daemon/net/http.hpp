@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/bytes.hpp"
+#include "core/error.hpp"
 #include "core/secret.hpp"
 
 namespace lighterman::net {
@@ -57,11 +58,15 @@ struct Request {
   std::optional<std::pair<std::string, Secret>> basic;  ///< user and password, for this host only
   Secret bearer;                  ///< an Authorization: Bearer token, for this host only
   bool follow_redirects = false;  ///< credentials never travel to another host
-  bool use_proxy = true;          ///< HTTP_PROXY, HTTPS_PROXY, NO_PROXY, both cases
+  /// Refuses, as it connects, each address that is not public (address.hpp): NotPublic. Through a
+  /// proxy it is the proxy that connects.
+  bool public_addresses_only = false;
+  bool use_proxy = true;  ///< HTTP_PROXY, HTTPS_PROXY, NO_PROXY, both cases
   std::chrono::milliseconds connect_timeout{std::chrono::seconds(15)};
   /// Gives up when nothing at all moved in either direction for this long. 0: never.
   std::chrono::milliseconds silence_timeout{std::chrono::seconds(60)};
-  std::uint64_t send_limit = 0;  ///< bytes a second, 0: none
+  std::chrono::milliseconds total_timeout{0};  ///< of one exchange as a whole, 0: none
+  std::uint64_t send_limit = 0;                ///< bytes a second, 0: none
   std::uint64_t receive_limit = 0;
   std::uint64_t body_limit = 8 << 20;  ///< a response body longer than this is an Error(invalid)
 };
@@ -71,6 +76,12 @@ struct Response {
   Headers headers;
   std::string body;  ///< empty where a Push took it
   std::string url;   ///< where it came from in the end, after redirects
+};
+
+/// An Error(denied): the host has no address but ones that are not public.
+class NotPublic : public Error {
+ public:
+  explicit NotPublic(const std::string& message) : Error(ErrorKind::denied, message) {}
 };
 
 /// HTTP/1.1 and HTTP/2 by libcurl, with kept connections. A status of 4xx or 5xx is an answer, not

@@ -51,9 +51,9 @@ std::vector<trust::SignatureRecord> attach(const Subject& subject, const Keys& k
 
 /// What a signature must say beyond the digest.
 struct Demand {
-  std::string predicate_type{trust::sign_predicate};
-  std::optional<Reference> repository;  ///< must be the one that the signature names
-  trust::Claims claims;                 ///< must all be there
+  std::string predicate_type = std::string(trust::sign_predicate);
+  std::optional<Reference> repository = {};  ///< must be the one that the signature names
+  trust::Claims claims = {};                 ///< must all be there
 };
 
 /// A signature or attestation that holds.

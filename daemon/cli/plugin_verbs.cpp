@@ -92,6 +92,7 @@ int list(const PluginWords& words) {
       try {
         const Plugin plugin = catalogue.get(entry.name);
         about = plugin.about.substr(0, plugin.about.find(". "));
+        if (about.ends_with('.')) about.pop_back();
         row["about"] = plugin.about;
         row["hooks"] = to_json(plugin).at("hooks");
       } catch (const Error& error) {

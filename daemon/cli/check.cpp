@@ -11,6 +11,7 @@
 #include "intake/hook.hpp"
 #include "intake/signature.hpp"
 #include "os/file.hpp"
+#include "pipeline/rulebook.hpp"
 #include "pipeline/yard.hpp"
 #include "store/store.hpp"
 
@@ -102,6 +103,9 @@ std::vector<Finding> examine_all(const Config& config) {
           {Finding::Weight::error, concat(config.file.string(), ": ", path), error.what()});
     }
   };
+  const policy::Catalogue catalogue(config.plugin_folders);
+  for (const auto& [name, seat] : config.plugins)
+    add_if_bad(concat("plugins.", name), [&] { pipeline::load_seat(seat, catalogue); });
   for (const auto& [name, source] : config.sources) {
     const std::string path = concat("sources.", name);
     for (const config::Schedule& schedule : source.schedules)

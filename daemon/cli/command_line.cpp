@@ -9,6 +9,7 @@
 #include "cli/check.hpp"
 #include "cli/completion.hpp"
 #include "cli/plugin_verbs.hpp"
+#include "cli/policy_verbs.hpp"
 #include "cli/serve.hpp"
 #include "cli/verbs.hpp"
 #include "core/error.hpp"
@@ -43,6 +44,7 @@ struct Words {
   std::filesystem::path config = "/etc/lighterman/lighterman.yml", init = "lighterman.yml";
   RunWish run;
   RunsWish runs;
+  PlanWish plan;
   RunId id = 0;
   std::string reason, shell;
   bool online = false, follow = false, json = false;
@@ -129,6 +131,17 @@ void add_run_verb(CLI::App& app, Words& words) {
   verb->add_flag("-f,--follow", words.follow, "Show the log and wait for the end");
 }
 
+void add_plan_verb(CLI::App& app, Words& words) {
+  CLI::App* verb =
+      add_verb(app, words, "plan", "Say what a push would do; nothing happens",
+               with_daemon([&](Remote& remote) { return plan(remote, words.plan, words.form()); }));
+  verb->add_option("source", words.plan.source, "Which source")->required();
+  verb->add_option("ref", words.plan.ref, "Branch (main) or tag (tag:v1.0)");
+  verb->add_option("--commit", words.plan.commit, "Full commit; default: the ref's newest");
+  verb->add_option("--image", words.plan.images, "Only this image (may be repeated)");
+  verb->add_option("--arg", words.plan.args, "Build argument NAME=VALUE (may be repeated)");
+}
+
 void add_look_verbs(CLI::App& app, Words& words) {
   CLI::App* verb =
       add_verb(app, words, "runs", "List runs, newest first",
@@ -208,6 +221,7 @@ int main_of(int count, char** words_given) {
   Words words;
   add_configuration_verbs(app, words);
   add_run_verb(app, words);
+  add_plan_verb(app, words);
   add_look_verbs(app, words);
   add_act_verbs(app, words);
   add_plugin_verbs(app, words.chosen);

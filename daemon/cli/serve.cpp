@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <csignal>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include "api/server.hpp"
 #include "cli/check.hpp"
@@ -16,6 +19,8 @@
 #include "core/error.hpp"
 #include "core/guarded.hpp"
 #include "core/text.hpp"
+#include "pipeline/errands.hpp"
+#include "pipeline/preview.hpp"
 #include "pipeline/watcher.hpp"
 #include "pipeline/workers.hpp"
 #include "staging/staging.hpp"
@@ -110,13 +115,17 @@ class Daemon {
     yard_.with([&](auto& yard) { yard = std::make_shared<pipeline::Yard>(current(), store_); });
     server_ = std::make_unique<api::Server>(
         api_options(*current()), store_, [this] { return current(); },
-        [this] { return readiness(); });
+        [this] { return readiness(); },
+        [this](const PushEvent& event) { return pipeline::preview(*yard(), store_, event, {}); });
     server_->start();
     const unsigned wanted = current()->workers;
     workers_ = std::make_unique<pipeline::Workers>(
         pipeline::RunnerOptions{}, wanted != 0 ? wanted : yard()->slots(), staging_, store_,
         [this] { return yard(); },
         [this](const Run& run, const pipeline::RunEnd& end) { report(run, end); });
+    errands_ = std::make_unique<pipeline::Errands>(
+        [this] { return yard(); }, store_, [this](const ActionRecord& action) { report(action); });
+    keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
     watch();
     log_.info("ready", {{"listen", server_->address()},
                         {"staging", staging_.address()},
@@ -175,6 +184,32 @@ class Daemon {
                             {"state", std::string(render(end.state))},
                             {"why", end.why}});
   }
+  void report(const ActionRecord& action) const {
+    if (action.state == ActionState::done) return;
+    log_.warn("a notice was not delivered", {{"run", std::to_string(action.run)},
+                                             {"plugin", action.plugin},
+                                             {"kind", action.kind},
+                                             {"why", action.why}});
+  }
+  /// Plugins whose files change are read anew; old questions to plugins are forgotten.
+  void keep(const std::stop_token& stop) {
+    Instant next_clearing{};
+    while (!stop.stop_requested()) {
+      if (const auto news = yard()->rulebook().refresh()) {
+        if (news->good) {
+          log_.info("plugins reloaded", {{"news", news->text}});
+        } else {
+          log_.error("plugins not reloaded", {{"why", news->text}});
+        }
+      }
+      if (const Instant now = system_now(); now >= next_clearing) {
+        store_.forget_hooks(now - current()->plugin_history);
+        next_clearing = now + std::chrono::hours(1);
+      }
+      std::unique_lock lock(keeping_);
+      woken_.wait_for(lock, stop, std::chrono::seconds(2), [] { return false; });
+    }
+  }
   api::Readiness readiness() const {
     if (stopping_) return {false, "stopping"};
     return {true, ""};
@@ -189,6 +224,10 @@ class Daemon {
   Guarded<std::shared_ptr<pipeline::Yard>> yard_;  // shared with the runs that began in it
   std::unique_ptr<api::Server> server_;
   std::unique_ptr<pipeline::Workers> workers_;
+  std::unique_ptr<pipeline::Errands> errands_;
+  std::mutex keeping_;
+  std::condition_variable_any woken_;
+  std::jthread keeper_;
   std::unique_ptr<pipeline::Watcher> watcher_;
 };
 

@@ -48,6 +48,8 @@ int follow_run(Remote& remote, RunId run, Form form) {
   return exit_code_of(end);
 }
 
+}  // namespace
+
 boost::json::object args_of(const std::vector<std::string>& given) {
   boost::json::object args;
   for (const std::string& each : given) {
@@ -61,8 +63,6 @@ boost::json::object args_of(const std::vector<std::string>& given) {
   }
   return args;
 }
-
-}  // namespace
 
 int run(Remote& remote, const RunWish& wish, Form form) {
   if (wish.ref.empty() && wish.commit.empty())

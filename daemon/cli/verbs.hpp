@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,6 +25,9 @@ struct RunsWish {
   std::string source, branch, commit, state;
   unsigned limit = 20;
 };
+
+/// "NAME=VALUE", or "NAME" as the environment has it. Error(invalid) where it has none.
+boost::json::object args_of(const std::vector<std::string>& given);
 
 /// The verbs that ask a daemon. They print to standard output and return the exit code: 0, or 1
 /// where a followed run does not succeed.

@@ -25,6 +25,21 @@ boost::json::value to_json(const HookRecord& record) {
       {"facts", record.facts}, {"answers", record.answers}, {"decision", record.decision}};
 }
 
+HookRecord hook_record_from(const boost::json::value& given) {
+  const Fields fields(given, "question");
+  HookRecord record;
+  record.id = fields.integer("id");
+  record.run = fields.integer("run");
+  record.source = fields.text("source");
+  record.image = fields.text_or("image", "");
+  record.hook = fields.text("hook");
+  record.now = fields.time_or("now", {});
+  record.facts = fields.get("facts");
+  record.answers = fields.get("answers");
+  record.decision = fields.get("decision");
+  return record;
+}
+
 boost::json::value to_json(const ActionRecord& record) {
   return boost::json::object{
       {"id", record.id},         {"run", record.run},

@@ -40,6 +40,7 @@ struct ActionRecord {
 };
 
 boost::json::value to_json(const HookRecord& record);
+HookRecord hook_record_from(const boost::json::value& given);  ///< throws Error(invalid)
 boost::json::value to_json(const ActionRecord& record);
 
 }  // namespace lighterman

@@ -1,11 +1,17 @@
 #include "pipeline/image_run.hpp"
 
 #include <boost/json.hpp>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "core/guarded.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
+#include "os/hash.hpp"
+#include "pipeline/decide.hpp"
+#include "pipeline/facts.hpp"
+#include "pipeline/hooks.hpp"
+#include "pipeline/publisher.hpp"
 #include "pipeline/stage.hpp"
 #include "source/context.hpp"
 
@@ -54,6 +60,25 @@ std::string text_of(const engine::BuildNews& news) {
                                                      : concat(word, news.step, ' ', news.text);
 }
 
+/// A blob that is small by its nature, such as a config.
+std::string read_small(const registry::BlobSource& blob) {
+  constexpr std::uint64_t largest = 8 << 20;
+  if (blob.descriptor.size > largest)
+    throw Error(ErrorKind::invalid,
+                concat("the image's config is larger than ", render_size(largest)));
+  std::string bytes(blob.descriptor.size, '\0');
+  const Pull pull = blob.open(0);
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const std::size_t got = pull(bytes.data() + filled, bytes.size() - filled);
+    if (got == 0) break;
+    filled += got;
+  }
+  if (os::sha256(std::string_view(bytes).substr(0, filled)) != blob.descriptor.digest)
+    throw Error(ErrorKind::unavailable, "the image's config came in damaged");
+  return bytes;
+}
+
 void tell_layers(const StageLog& log, const PublishedImage& image) {
   for (const LayerOutcome& layer : image.layers) {
     log.note(concat("layer ", layer.blob.digest.brief(), ' ', render(layer.fate), ", ",
@@ -73,16 +98,18 @@ void tell_layers(const StageLog& log, const PublishedImage& image) {
 }  // namespace
 
 ImageRun::ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& staging,
-                   store::Store& store, Journal& journal, const Run& run, const BuildPlan& plan)
+                   store::Store& store, Journal& journal, const Run& run, const BuildPlan& plan,
+                   const boost::json::object& push)
     : options_(options),
       yard_(yard),
       staging_(staging),
       store_(store),
       journal_(journal),
       run_(run),
-      plan_(plan) {}
+      plan_(plan),
+      push_(push) {}
 
-void ImageRun::perform(const std::stop_token& stop) {
+ImageEnd ImageRun::perform(const std::stop_token& stop) {
   std::vector<Destination> destinations;
   std::vector<staging::Upstream> upstreams;
   for (const Reference& target : plan_.targets) {
@@ -112,20 +139,23 @@ void ImageRun::perform(const std::stop_token& stop) {
 
   try {
     const StagedImage image = stage(session, stop);
-    const std::string manifest = session.manifest_bytes(image.manifest);
-    std::optional<Error> first_failure;
-    for (const Destination& destination : publisher.destinations()) {
-      try {
-        publish(destination, publisher, image, manifest, stop);
-      } catch (const Error& error) {
-        // One registry that is down must not keep the image from the others.
-        if (error.kind() == ErrorKind::cancelled) throw;
-        log("publish").error(error.what());
-        if (!first_failure) first_failure = error;
-      }
+    boost::json::object facts = steady(options_.retry, store_, run_.id, log("gate"), stop,
+                                       [&] { return facts_of(image, session, stop); });
+    const policy::Decision verdict = judge(image, facts, stop);
+    if (const auto denied = why_denied(verdict)) {
+      log("gate").error(concat("denied: ", *denied));
+      tidy(session);
+      return {*denied, ""};
     }
-    if (first_failure) throw Error(*first_failure);
+    unite(plan_.tags, verdict.tags);
+    const std::vector<PublishedImage> published =
+        publish_all(publisher, image, session.manifest_bytes(image.manifest), stop);
     tidy(session);
+    facts = published_facts(std::move(facts), published);
+    const std::string problems = tell_published(facts, stop);
+    store_.put_fact(concat("last:", plan_.source, '/', plan_.image), run_.event.ref,
+                    boost::json::serialize(lasting_facts(facts, run_)));
+    return {"", problems};
   } catch (const Error& error) {
     // A run that is handed back goes on later from the image in the engine; any other is over.
     if (error.kind() != ErrorKind::cancelled || store_.cancel_wanted(run_.id)) tidy(session);
@@ -180,6 +210,7 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   engine::BuildRequest request;
   request.plan = &plan_;
   request.dockerfile_name = context.dockerfile_name();
+  request.dockerfile_text = context.dockerfile_text();
   request.tags = {concat(name, ':', tag)};
   request.context = [&](char* into, std::size_t room) { return stream.read(into, room); };
   request.login = [&](const std::string& host) { return login_for(yard_, host); };
@@ -191,11 +222,17 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   request.news = [&](const engine::BuildNews& news) { log.add(kind_of(news), text_of(news)); };
 
   log.note(concat("building on engine \"", engine.options().name, '"'));
+  const auto began = std::chrono::steady_clock::now();
   const engine::BuiltImage built = engine.build(request, stop);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const auto inspected = engine.find_image(built.image_id, stop);
-  return {{"image_id", built.image_id},         {"builder", std::string(render(built.builder))},
-          {"engine", engine.options().name},    {"steps", built.steps},
-          {"cached_steps", built.cached_steps}, {"size_bytes", inspected ? inspected->bytes : 0}};
+  return {{"image_id", built.image_id},
+          {"builder", std::string(render(built.builder))},
+          {"engine", engine.options().name},
+          {"steps", built.steps},
+          {"cached_steps", built.cached_steps},
+          {"size_bytes", inspected ? inspected->bytes : 0},
+          {"seconds", std::round(took.count() * 1000) / 1000}};
 }
 
 boost::json::value ImageRun::bring_in(engine::Engine& engine, staging::Session& session,
@@ -239,16 +276,83 @@ bool ImageRun::push_in(engine::Engine& engine, staging::Session& session,
   }
 }
 
-void ImageRun::publish(const Destination& destination, Publisher& publisher,
-                       const StagedImage& image, const std::string& manifest,
-                       const std::stop_token& stop) {
+boost::json::object ImageRun::facts_of(const StagedImage& image, staging::Session& session,
+                                       const std::stop_token& stop) {
+  StagedScene scene;
+  scene.push = &push_;
+  scene.plan = &plan_;
+  scene.image = &image;
+  scene.config = read_small(session.blob(image.config, stop));
+  scene.dockerfile =
+      source::Context(yard_.mirror(plan_.source), plan_.commit, plan_.context, plan_.dockerfile)
+          .dockerfile_text();
+  scene.staging = staging_.address();
+  scene.engine = record("engine").find().value_or(nullptr);
+  scene.previous =
+      previous_image(store_.facts(concat("last:", plan_.source, '/', plan_.image)), run_);
+  return staged_facts(scene);
+}
+
+/// The verdict over this very image: what was said of another digest does not count.
+policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::object& facts,
+                                 const std::stop_token& stop) {
+  if (const auto done = record("gate").find();
+      done && done->at("digest").as_string() == image.manifest.text())
+    return policy::decision_from(done->at("decision"));
+  policy::Decision decision;
+  record("gate").perform([&]() -> boost::json::value {
+    decision =
+        Hooks(yard_, store_, journal_, run_).ask(policy::Hook::on_staged, plan_.image, facts, stop);
+    return {{"digest", image.manifest.text()},
+            {"denied", why_denied(decision).value_or("")},
+            {"decision", to_json(decision)}};
+  });
+  return decision;
+}
+
+/// Hooks that fail here come too late to keep anything back: they are told as the run's problem.
+std::string ImageRun::tell_published(const boost::json::object& facts,
+                                     const std::stop_token& stop) {
+  StageRecord record = this->record("on_published");
+  boost::json::value decision = record.find().value_or(nullptr);
+  if (decision.is_null()) {
+    decision = record.perform([&] {
+      return to_json(Hooks(yard_, store_, journal_, run_)
+                         .ask(policy::Hook::on_published, plan_.image, facts, stop));
+    });
+  }
+  return policy::reasons(policy::decision_from(decision).problems);
+}
+
+std::vector<PublishedImage> ImageRun::publish_all(Publisher& publisher, const StagedImage& image,
+                                                  const std::string& manifest,
+                                                  const std::stop_token& stop) {
+  std::vector<PublishedImage> published;
+  std::optional<Error> first_failure;
+  for (const Destination& destination : publisher.destinations()) {
+    try {
+      published.push_back(publish(destination, publisher, image, manifest, stop));
+    } catch (const Error& error) {
+      // One registry that is down must not keep the image from the others.
+      if (error.kind() == ErrorKind::cancelled) throw;
+      log("publish").error(error.what());
+      if (!first_failure) first_failure = error;
+    }
+  }
+  if (first_failure) throw Error(*first_failure);
+  return published;
+}
+
+PublishedImage ImageRun::publish(const Destination& destination, Publisher& publisher,
+                                 const StagedImage& image, const std::string& manifest,
+                                 const std::stop_token& stop) {
   const std::string name = concat("publish:", destination.repository.name());
-  if (record(name).find()) return;
+  if (const auto done = record(name).find()) return published_image_from(*done);
   const StageLog log = this->log(name);
   const Ancestry is_ancestor = [&](const std::string& older, const std::string& newer) {
     return yard_.mirror(plan_.source).is_ancestor(older, newer);
   };
-  record(name).perform([&]() -> boost::json::value {
+  return published_image_from(record(name).perform([&]() -> boost::json::value {
     return during(concat("publishing ", destination.repository.name()), [&] {
       return steady(options_.retry, store_, run_.id, log, stop, [&] {
         PublishedImage published = publisher.bring(image, manifest, destination, stop);
@@ -259,7 +363,7 @@ void ImageRun::publish(const Destination& destination, Publisher& publisher,
         return to_json(published);
       });
     });
-  });
+  }));
 }
 
 /// Takes away the name we gave the image. BuildKit's cache lives on without it; the classic

@@ -1,21 +1,31 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "pipeline/publisher.hpp"
 #include "pipeline/runner.hpp"
 #include "pipeline/stage.hpp"
+#include "policy/decision.hpp"
 
 namespace lighterman::pipeline {
 
-/// One image of a run on its way: engine, staging, publish. One thread.
+/// How an image's way ended when nothing failed.
+struct ImageEnd {
+  std::string denied;    ///< why policy kept it back; empty: it is published
+  std::string problems;  ///< hooks that failed after it was published
+};
+
+/// One image of a run on its way: engine, staging, gate, publish. One thread.
 class ImageRun {
  public:
   ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& staging, store::Store& store,
-           Journal& journal, const Run& run, const BuildPlan& plan);
+           Journal& journal, const Run& run, const BuildPlan& plan,
+           const boost::json::object& push);
 
-  void perform(const std::stop_token& stop);
+  ImageEnd perform(const std::stop_token& stop);
 
  private:
   StagedImage stage(staging::Session& session, const std::stop_token& stop);
@@ -25,8 +35,17 @@ class ImageRun {
   boost::json::value bring_in(engine::Engine& engine, staging::Session& session,
                               const std::string& image_id, const std::stop_token& stop);
   bool push_in(engine::Engine& engine, staging::Session& session, const std::stop_token& stop);
-  void publish(const Destination& destination, Publisher& publisher, const StagedImage& image,
-               const std::string& manifest, const std::stop_token& stop);
+  boost::json::object facts_of(const StagedImage& image, staging::Session& session,
+                               const std::stop_token& stop);
+  policy::Decision judge(const StagedImage& image, const boost::json::object& facts,
+                         const std::stop_token& stop);
+  /// To every destination; the first failure leaves when all were tried.
+  std::vector<PublishedImage> publish_all(Publisher& publisher, const StagedImage& image,
+                                          const std::string& manifest, const std::stop_token& stop);
+  PublishedImage publish(const Destination& destination, Publisher& publisher,
+                         const StagedImage& image, const std::string& manifest,
+                         const std::stop_token& stop);
+  std::string tell_published(const boost::json::object& facts, const std::stop_token& stop);
   void tidy(const staging::Session& session);
   StageLog log(std::string stage) const { return {journal_, plan_.image, std::move(stage)}; }
   StageRecord record(std::string stage) const {
@@ -39,7 +58,8 @@ class ImageRun {
   store::Store& store_;
   Journal& journal_;
   const Run& run_;
-  const BuildPlan& plan_;
+  BuildPlan plan_;
+  const boost::json::object& push_;
 };
 
 }  // namespace lighterman::pipeline

@@ -134,7 +134,12 @@ boost::json::value to_json(const RunPlan& plan) {
   for (const SkippedImage& image : plan.skipped) {
     skipped.push_back({{"image", image.image}, {"why", image.why}});
   }
-  return {{"images", std::move(images)}, {"skipped", std::move(skipped)}};
+  boost::json::object decisions;
+  for (const auto& [image, decision] : plan.decisions) decisions[image] = to_json(decision);
+  return {{"images", std::move(images)},
+          {"skipped", std::move(skipped)},
+          {"push", plan.push},
+          {"decisions", std::move(decisions)}};
 }
 
 RunPlan run_plan_from(const boost::json::value& given) {
@@ -145,6 +150,12 @@ RunPlan run_plan_from(const boost::json::value& given) {
   for (const boost::json::value& image : given.at("skipped").as_array()) {
     plan.skipped.push_back(
         {std::string(image.at("image").as_string()), std::string(image.at("why").as_string())});
+  }
+  // A run that an older daemon planned has neither.
+  if (const auto* push = given.as_object().if_contains("push")) plan.push = push->as_object();
+  if (const auto* decisions = given.as_object().if_contains("decisions")) {
+    for (const auto& field : decisions->as_object())
+      plan.decisions[field.key()] = policy::decision_from(field.value());
   }
   return plan;
 }

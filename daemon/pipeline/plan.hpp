@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <map>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include "config/config.hpp"
 #include "core/build_plan.hpp"
 #include "core/run.hpp"
+#include "policy/decision.hpp"
 #include "source/mirror.hpp"
 
 namespace lighterman::pipeline {
@@ -20,6 +22,8 @@ struct SkippedImage {
 struct RunPlan {
   std::vector<BuildPlan> images;
   std::vector<SkippedImage> skipped;
+  boost::json::object push;  ///< what plugins are told of it; empty: not asked yet
+  std::map<std::string, policy::Decision> decisions;  ///< of on_push, by image
 };
 
 /// What plan_run looks at.

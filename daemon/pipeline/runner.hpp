@@ -39,9 +39,6 @@ class Runner {
  private:
   source::Commit bring_source(const std::stop_token& stop);
   RunPlan make_plan(const source::Commit& commit, const std::stop_token& stop);
-  std::map<std::string, config::Image> images_of(const source::Commit& commit);
-  std::string default_branch(const std::stop_token& stop);
-  std::optional<std::vector<std::string>> changed_paths(const source::Commit& commit);
 
   RunnerOptions options_;
   std::shared_ptr<Yard> yard_;  // shared with the daemon, which may reload while the run goes on

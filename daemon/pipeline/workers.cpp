@@ -2,11 +2,26 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "pipeline/facts.hpp"
+#include "pipeline/hooks.hpp"
 
 namespace lighterman::pipeline {
 namespace {
 
 constexpr std::chrono::seconds look_again{30};
+
+/// How the last run of the same ref ended that ended by itself; empty: there is none.
+std::string previous_status(const store::Store& store, const Run& run) {
+  store::RunFilter filter;
+  filter.source = run.event.source;
+  filter.before = run.id;
+  for (const Run& former : store.list(filter)) {
+    const bool told = former.state == RunState::succeeded || former.state == RunState::failed ||
+                      former.state == RunState::denied;
+    if (told && former.event.ref == run.event.ref) return std::string(render(former.state));
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -73,9 +88,10 @@ void Workers::perform(const Run& run, const std::stop_token& stop) {
       store_.hand_back(run.id);
     } else {
       if (!end.why.empty()) {
-        journal.add("", "", end.state == RunState::failed ? "error" : "info",
-                    concat(render(end.state), ": ", end.why));
+        const bool bad = end.state == RunState::failed || end.state == RunState::denied;
+        journal.add("", "", bad ? "error" : "info", concat(render(end.state), ": ", end.why));
       }
+      tell_finished(run.id, end, journal);
       // The log is complete before anyone sees the run as ended.
       journal.flush();
       store_.finish(run.id, end.state, end.why);
@@ -83,6 +99,29 @@ void Workers::perform(const Run& run, const std::stop_token& stop) {
     report_(run, end);
   }
   active_.with([&](auto& active) { active.erase(run.id); });
+}
+
+/// Asked before the end is stored, so that a daemon that is killed in between asks still; what was
+/// asked already is not asked again.
+void Workers::tell_finished(RunId id, const RunEnd& end, Journal& journal) {
+  try {
+    const std::shared_ptr<Yard> yard = yard_();
+    const Run run = store_.get(id);
+    const std::vector<Stage> stages = store_.stages(id);
+    FinishedScene scene;
+    scene.run = &run;
+    scene.state = end.state;
+    scene.why = end.why;
+    scene.previous_status = previous_status(store_, run);
+    scene.url = concat(yard->config().base_url(), "/api/v1/runs/", id);
+    scene.now = system_now();
+    scene.stages = &stages;
+    Hooks(*yard, store_, journal, run)
+        .ask(policy::Hook::on_finished, "", finished_facts(scene), {});
+  } catch (const Error& error) {
+    // The run has ended as it has; a notice that cannot be made is worth a line.
+    journal.add("", "on_finished", "warn", error.what());
+  }
 }
 
 /// `queued` means: to be handed back.

@@ -41,6 +41,7 @@ class Workers {
   std::optional<std::pair<Run, std::stop_token>> claim();
   void perform(const Run& run, const std::stop_token& stop);
   RunEnd outcome(const Run& run, Journal& journal, const std::stop_token& stop);
+  void tell_finished(RunId run, const RunEnd& end, Journal& journal);
 
   RunnerOptions options_;
   staging::Staging& staging_;

@@ -49,7 +49,7 @@ registry::Options registry_options(const config::Config& config, const std::stri
 }
 
 Yard::Yard(std::shared_ptr<const config::Config> config, store::Store& store, Yard* former)
-    : config_(std::move(config)), store_(store) {
+    : config_(std::move(config)), store_(store), rulebook_(*config_, powers_options()) {
   for (const engine::Options& options : config_->engines) {
     engines_.push_back({std::make_unique<engine::Engine>(options), 0});
   }
@@ -62,6 +62,15 @@ Yard::Yard(std::shared_ptr<const config::Config> config, store::Store& store, Ya
       mirrors_.emplace(name, kept);
     }
   }
+}
+
+policy::PowersOptions Yard::powers_options() {
+  policy::PowersOptions options;
+  options.secrets = config_->secrets;
+  options.registry = [this](const std::string& host) -> registry::Client& {
+    return registry(host);
+  };
+  return options;
 }
 
 source::Mirror& Yard::mirror(const std::string& source) {

@@ -11,6 +11,7 @@
 
 #include "config/config.hpp"
 #include "engine/engine.hpp"
+#include "pipeline/rulebook.hpp"
 #include "registry/client.hpp"
 #include "source/mirror.hpp"
 #include "store/store.hpp"
@@ -37,7 +38,8 @@ class Berth {
 };
 
 /// What one configuration gives the runs to work with: engines with their slots, registries,
-/// mirrors. A reload makes a new one; mirrors whose options did not change move along. Any thread.
+/// mirrors, plugins. A reload makes a new one; mirrors whose options did not change move along. Any
+/// thread.
 class Yard {
  public:
   Yard(std::shared_ptr<const config::Config> config, store::Store& store, Yard* former = nullptr);
@@ -57,6 +59,7 @@ class Yard {
   /// The named engine, without taking a slot.
   engine::Engine& engine(const std::string& name);
   unsigned slots() const noexcept;
+  Rulebook& rulebook() noexcept { return rulebook_; }
 
  private:
   struct Moored {
@@ -69,6 +72,7 @@ class Yard {
     std::shared_ptr<source::Mirror> mirror;
   };
   Moored* find_free(const std::string& name);
+  policy::PowersOptions powers_options();
 
   std::shared_ptr<const config::Config> config_;  // shared with the daemon, which swaps it
   store::Store& store_;
@@ -77,6 +81,7 @@ class Yard {
   std::vector<Moored> engines_;
   std::map<std::string, std::unique_ptr<registry::Client>> registries_;
   std::map<std::string, KeptMirror> mirrors_;
+  Rulebook rulebook_;
 };
 
 source::Options mirror_options(const config::Source& source);

@@ -1,0 +1,94 @@
+#include "pipeline/decide.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "core/error.hpp"
+#include "pipeline/facts.hpp"
+
+namespace lighterman::pipeline {
+
+using policy::Decision;
+
+void unite(std::vector<TagPlan>& tags, const std::vector<policy::Said<TagPlan>>& more) {
+  for (const policy::Said<TagPlan>& said : more) {
+    const auto same = std::ranges::find(tags, said.value.tag, &TagPlan::tag);
+    if (same == tags.end()) {
+      tags.push_back(said.value);
+    } else {
+      same->moving = same->moving && said.value.moving;
+    }
+  }
+}
+
+void apply(const Decision& decision, const config::Image& image, const PushEvent& event,
+           BuildPlan& plan) {
+  for (const auto& [name, said] : decision.args) {
+    if (!event.args.contains(name)) plan.args.insert_or_assign(name, said.value);
+  }
+  for (const auto& [name, said] : decision.labels) plan.labels.insert_or_assign(name, said.value);
+  if (decision.target) plan.target = decision.target->value;
+  for (const policy::Said<std::string>& said : decision.platforms) {
+    if (said.value != decision.platforms.front().value) {
+      throw Error(ErrorKind::invalid,
+                  concat("plugins \"", decision.platforms.front().plugin, "\" and \"", said.plugin,
+                         "\" want platforms ", decision.platforms.front().value, " and ",
+                         said.value, ": an image is built for one platform"));
+    }
+    plan.platform = said.value;
+  }
+  if (decision.tags.empty()) return;
+  if (image.tags.empty()) plan.tags.clear();
+  unite(plan.tags, decision.tags);
+}
+
+void let_plugins_plan(RunPlan& plan, const PlanScene& scene, const Ask& ask) {
+  plan.push = push_facts(scene);
+  std::vector<BuildPlan> images;
+  for (BuildPlan& image : plan.images) {
+    const Decision decision = ask(policy::Hook::on_push, image.image, plan_facts(plan.push, image));
+    plan.decisions[image.image] = decision;
+    if (!decision.problems.empty()) {
+      throw Error(ErrorKind::invalid, concat("image \"", image.image, "\": plugin ",
+                                             policy::reasons(decision.problems)));
+    }
+    if (!decision.skip.empty()) {
+      plan.skipped.push_back({image.image, policy::reasons(decision.skip)});
+      continue;
+    }
+    during(concat("image \"", image.image, "\""),
+           [&] { apply(decision, scene.images.at(image.image), scene.run->event, image); });
+    images.push_back(std::move(image));
+  }
+  plan.images = std::move(images);
+}
+
+std::optional<std::string> why_denied(const Decision& decision) {
+  std::vector<policy::Said<std::string>> all = decision.deny;
+  for (const policy::Said<std::string>& problem : decision.problems)
+    all.push_back({concat("its hook failed, which denies: ", problem.value), problem.plugin});
+  if (all.empty()) return {};
+  return policy::reasons(all);
+}
+
+std::vector<Said> told(const Decision& decision) {
+  std::vector<Said> lines;
+  const auto tell = [&](const std::string& plugin, const auto&... words) {
+    lines.push_back({plugin, concat(words...)});
+  };
+  for (const auto& said : decision.problems) tell(said.plugin, "failed: ", said.value);
+  for (const auto& said : decision.skip) tell(said.plugin, "skip: ", said.value);
+  for (const auto& said : decision.deny) tell(said.plugin, "deny: ", said.value);
+  for (const auto& said : decision.tags)
+    tell(said.plugin, "tag ", said.value.tag, said.value.moving ? " (moves)" : "");
+  for (const auto& [name, said] : decision.args) tell(said.plugin, "arg ", name, '=', said.value);
+  for (const auto& [name, said] : decision.labels)
+    tell(said.plugin, "label ", name, '=', said.value);
+  if (decision.target) tell(decision.target->plugin, "target ", decision.target->value);
+  for (const auto& said : decision.platforms) tell(said.plugin, "platform ", said.value);
+  for (const policy::Action& action : decision.actions)
+    tell(action.plugin, action.kind, ' ', boost::json::serialize(action.body));
+  return lines;
+}
+
+}  // namespace lighterman::pipeline

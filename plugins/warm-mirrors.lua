@@ -5,10 +5,11 @@
 -- blobs with {repository} {digest} {hex} {two} (the first two digits of hex), such as
 -- https://cdn.example.com/docker/registry/v2/blobs/sha256/{two}/{hex}/data. A range of the first bytes
 -- is enough for most caches to fetch the whole; `read: head` asks for headers only. Each request is
--- tried three times. Failures are logged; with `strict` they are a problem of the run, and the daemon
+-- tried three times, and at most 90 are made for an image. Failures are logged; with `strict` they are a problem of the run, and the daemon
 -- asks again later. Mirrors that want a password are not for this plugin. Allow each host under
 -- `allow: {http: [...]}`; one in your own network as "private:mirror.lan".
 local tries = 3
+local requests_left = 90  -- a hook may make 100
 local hints = { "x-cache", "cf-cache-status", "x-cache-status", "x-proxy-cache" }
 
 local function is_hit(headers)
@@ -40,6 +41,8 @@ end
 local function read(request)
   local why
   for _ = 1, tries do
+    if requests_left == 0 then return false, false, why or "not asked for: too many requests for one image" end
+    requests_left = requests_left - 1
     local done, answer = pcall(http, {
       url = request.url,
       method = settings.read == "head" and "HEAD" or "GET",
@@ -51,6 +54,8 @@ local function read(request)
     })
     if done and answer.status < 300 then return true, is_hit(answer.headers) end
     why = done and "status " .. answer.status or tostring(answer)
+    -- A mirror that knows no ranges sent more than a hook may read: it has the layer.
+    if why:find("the answer is longer than", 1, true) then return true, false end
     -- The mirror will say the same again.
     if done and answer.status < 500 and answer.status ~= 429 then break end
   end

@@ -45,6 +45,24 @@ describe("warm-mirrors", function()
     expect(count).to_be(3)
   end)
 
+  it("takes a mirror that sends the whole layer for warm", function()
+    local warm = plugin("warm-mirrors", { mirrors = { "https://cdn.example/{hex}" }, strict = true }, {
+      allow = allow, http = function() error "https://cdn.example: the answer is longer than 1.0 MB" end,
+    })
+    expect(warm.on_published(image {})).to_equal {}
+    expect(#warm.wishes).to_be(1)
+  end)
+
+  it("stays within what a hook may ask", function()
+    local layers = {}
+    for n = 1, 40 do layers[n] = { digest = ("sha256:%064d"):format(n), size = n, new = true } end
+    local warm = plugin("warm-mirrors", { mirrors = { "https://cdn.example/{hex}" }, most = 40, strict = true }, {
+      allow = allow, http = { status = 503, headers = {} },
+    })
+    expect(function() warm.on_published(image { layers = layers }) end).to_fail_with "40 failed"
+    expect(#warm.wishes).to_be(90)
+  end)
+
   it("gives up at once what the mirror does not have, and goes on", function()
     local warm = plugin("warm-mirrors", { mirrors = { "https://mirror.example", "https://cdn.example" } }, {
       allow = allow, http = { status = 404, headers = {} },

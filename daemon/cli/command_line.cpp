@@ -11,6 +11,7 @@
 #include "cli/plugin_verbs.hpp"
 #include "cli/policy_verbs.hpp"
 #include "cli/serve.hpp"
+#include "cli/trust_verbs.hpp"
 #include "cli/verbs.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -225,6 +226,7 @@ int main_of(int count, char** words_given) {
   add_look_verbs(app, words);
   add_act_verbs(app, words);
   add_plugin_verbs(app, words.chosen);
+  add_trust_verbs(app, words.chosen);
   add_other_verbs(app, words);
   try {
     app.parse(count, words_given);

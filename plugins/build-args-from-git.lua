@@ -7,7 +7,7 @@
 -- what the push does not have (a tag, on a branch) is left out. A Dockerfile sees an argument after
 -- its ARG line; put those lines late, for each new commit builds what follows them again.
 local function values_of(push)
-  local version = push.tag and semver.parse(push.tag)
+  local version = push.tag and push.tag:sub(1, #settings.strip) == settings.strip and semver.parse(push.tag:sub(#settings.strip + 1))
   return {
     source = push.source,
     image = push.image.name,
@@ -37,6 +37,7 @@ return {
       default = { GIT_COMMIT = "{commit}", GIT_BRANCH = "{branch}", GIT_TAG = "{tag}", VERSION = "{version}" },
       about = "Build arguments by name, and the templates of their values",
     },
+    strip = { type = "text", default = "", about = 'What stands before the version in git tags, such as "shop-" in shop-v1.4.2' },
   },
 
   on_push = function(push)

@@ -18,6 +18,12 @@ describe("build-args-from-git", function()
     expect(args_of_git.on_push(push { tag = "nightly" }).args.VERSION).to_be "nightly"
   end)
 
+  it("finds the version behind a prefix", function()
+    local shop = plugin("build-args-from-git", { strip = "shop-" })
+    expect(shop.on_push(push { tag = "shop-v1.4.2" }).args.VERSION).to_be "1.4.2"
+    expect(shop.on_push(push { tag = "pay-v1.4.2" }).args.VERSION).to_be "pay-v1.4.2"
+  end)
+
   it("has the arguments that are asked for, and no others", function()
     local own = plugin("build-args-from-git", { args = { REVISION = "{source}@{short}", RUN = "{run}", IMAGE = "{image}", EDITION = "community" } })
     expect(own.on_push(push {}).args).to_equal {

@@ -4,8 +4,8 @@
 -- that holds what the forge wants to see in its header, in full: "Bearer ..." for github, "token ..."
 -- for gitea and forgejo, the bare token for gitlab. `on` lists the ends of runs that open one; on a
 -- branch only the first of a row does. `severities` are those of a scan that do. `title` and `body`
--- are templates of {source} {ref} {status} {reason} {short} {author} {url} {image} {list}; {list} is
--- what was found, a line each.
+-- are templates of {source} {ref} {status} {reason} {short} {author} {url} {image} {list}; {list} has
+-- a line for each finding or, where there are several, for each image.
 local forges = {
   github = { api = "https://api.github.com", header = "Authorization" },
   gitlab = { api = "https://gitlab.com/api/v4", header = "PRIVATE-TOKEN" },
@@ -44,6 +44,7 @@ local function ticket(title, body)
   end
   local gitlab = settings.forge == "gitlab"
   title = cut(title, 250)
+  body = body:gsub("\n\n\n+", "\n\n")
   return post {
     url = gitlab and ("%s/projects/%s/issues"):format(api, encoded(settings.project))
       or ("%s/repos/%s/issues"):format(api, settings.project),
@@ -109,7 +110,8 @@ return {
       if image.reason and image.reason ~= "" then lines[#lines + 1] = ("- %s: %s"):format(image.name, image.reason) end
     end
     local values = values_of(run.push, {
-      status = run.status, reason = run.reason or "", url = run.url, list = table.concat(lines, "\n"),
+      status = run.status, reason = run.reason or "", url = run.url,
+      list = #lines > 1 and table.concat(lines, "\n") or "",
     })
     return ticket(template(settings.title, values), template(settings.body, values))
   end,

@@ -24,7 +24,7 @@ describe("open-ticket", function()
           headers = { Authorization = secret "token", Accept = "application/vnd.github+json" },
           json = {
             title = "shop main: denied",
-            body = "web: gate-size: the image weighs 2.00 GB\n\n- web: gate-size: the image weighs 2.00 GB\n\n"
+            body = "web: gate-size: the image weighs 2.00 GB\n\n"
               .. "Commit 4f0c1a2b9d3e by Ada Lovelace <ada@shop.example>. https://lighterman.example/runs/42",
           },
           ok = { 201 },
@@ -32,6 +32,12 @@ describe("open-ticket", function()
         },
       } },
     }
+  end)
+
+  it("lists images where there are several", function()
+    local two = { { name = "web", status = "denied", references = {}, tags = {}, reason = "too large" }, { name = "api", status = "denied", references = {}, tags = {}, reason = "unsigned" } }
+    expect(opened({}, { status = "denied", reason = "2 images", images = two }).actions[1].body.json.body)
+      .to_match "^2 images\n\n- web: too large\n- api: unsigned\n\nCommit "
   end)
 
   it("opens one for the first of a row on a branch, and for each git tag", function()

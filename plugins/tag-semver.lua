@@ -5,7 +5,9 @@
 -- is. A pre-release (v2.0.0-rc.1) is published under its own name alone; `prerelease` names a channel
 -- that it moves besides. A version below 1.0.0 has no tag "0": it would promise what 0.x does not
 -- keep. Git tags that are not versions, and branches, are left to others. By default a push to the
--- default branch moves latest too: put tag-branch beside this plugin when only releases should.
+-- default branch moves latest too: put tag-branch beside this plugin when only releases should. Tags
+-- behind a prefix (`strip`) are told apart by their commits, not by their versions: a late 1.3.9 from
+-- a branch of its own would move latest. Set `latest: false` where you still mend old versions.
 return {
   settings = {
     strip = {

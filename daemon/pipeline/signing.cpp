@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 
 #include "core/choices.hpp"
 #include "core/error.hpp"
@@ -223,15 +224,26 @@ std::vector<trust::SignatureRecord> attach(const Subject& subject, const Keys& k
                                            const std::vector<Assertion>& assertions,
                                            SignatureForms forms, Instant now,
                                            const std::stop_token& stop) {
-  return during(concat("signing ", subject.image.text()), [&] {
+  using Records = std::vector<trust::SignatureRecord>;
+  const auto write_tags = [&] {
     Attaching attaching(subject, keys, now, stop);
-    if (forms != SignatureForms::bundle) {
-      attaching.add_signatures(assertions);
-      attaching.add_attestations(assertions);
-    }
-    // Last: cosign 3 does not look at the tags once there is a bundle.
-    if (forms != SignatureForms::legacy) attaching.add_bundles(assertions);
+    attaching.add_signatures(assertions);
+    attaching.add_attestations(assertions);
     return attaching.finish();
+  };
+  const auto write_bundles = [&] {
+    Attaching attaching(subject, keys, now, stop);
+    attaching.add_bundles(assertions);
+    return attaching.finish();
+  };
+  return during(concat("signing ", subject.image.text()), [&]() -> Records {
+    if (forms == SignatureForms::legacy) return write_tags();
+    if (forms == SignatureForms::bundle) return write_bundles();
+    // They share nothing, and most of the time is the registry's.
+    std::future<Records> bundles = std::async(std::launch::async, write_bundles);
+    Records records = write_tags();
+    for (trust::SignatureRecord& each : bundles.get()) records.push_back(std::move(each));
+    return records;
   });
 }
 

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t most_referrers = 1000;
 constexpr int most_attempts = 8;
+constexpr std::chrono::milliseconds longest_settle{1000};
 
 Reference fallback_of(const Reference& repository, const Digest& subject) {
   return repository.with_tag(concat("sha256-", subject.hex()));
@@ -180,6 +181,7 @@ std::optional<Digest> TagEditor::edit(const Reference& tag, TagEdit edit,
 TagEditor::Applied TagEditor::apply(const Edited& edited, const std::stop_token& stop) {
   const TagTurn turn(edited.tag, stop);
   for (int attempt = 0;; ++attempt) {
+    const auto begun = std::chrono::steady_clock::now();
     const std::optional<StoredManifest> current = client_.find_manifest(edited.tag, stop);
     const std::optional<TagContent> wanted = edited.edit(current);
     if (!wanted) return {current ? std::optional(current->digest) : std::nullopt, attempt > 0};
@@ -189,6 +191,8 @@ TagEditor::Applied TagEditor::apply(const Edited& edited, const std::stop_token&
     if (attempt > 0) net::pause(uneven_pause(settle_), stop);
     client_.put_manifest(edited.tag, wanted->media_type, wanted->bytes, stop);
     last_write_ = std::chrono::steady_clock::now();
+    const auto took = std::chrono::ceil<std::chrono::milliseconds>(last_write_ - begun);
+    settle_ = std::clamp(2 * took, settle_, longest_settle);
   }
 }
 

@@ -41,15 +41,13 @@ using TagEdit = std::function<std::optional<TagContent>(const std::optional<Stor
 /// other. One thread at a time.
 class TagEditor {
  public:
-  /// `settle`: how long another writer may take between its reading and its writing.
-  explicit TagEditor(Client& client,
-                     std::chrono::milliseconds settle = std::chrono::milliseconds(60))
-      : client_(client), settle_(settle) {}
+  explicit TagEditor(Client& client) : client_(client) {}
 
   /// Makes the change and sees it; returns what the tag names then. `edit` is kept for confirm().
   /// Error(unavailable) when others win again and again.
   std::optional<Digest> edit(const Reference& tag, TagEdit edit, const std::stop_token& stop);
-  /// The second look at all that was changed.
+  /// The second look at all that was changed, once another writer who read before us must have
+  /// written: it is as far from the registry as we are, so it needs about the time that we did.
   void confirm(const std::stop_token& stop);
 
  private:
@@ -64,7 +62,7 @@ class TagEditor {
   Applied apply(const Edited& edited, const std::stop_token& stop);
 
   Client& client_;
-  std::chrono::milliseconds settle_;
+  std::chrono::milliseconds settle_{10};  ///< grows with the time that a change takes here
   std::vector<Edited> edited_;
   std::chrono::steady_clock::time_point last_write_;
 };

@@ -153,7 +153,7 @@ TEST(TagEditor, WritesAgainWhatAnotherWriterLost) {
     const Reference shop = repository(registry.host(), "acme/shop");
     overwrite_at(registry, concat("GET /v2/acme/shop/manifests/", fallback), "theirs",
                  std::make_shared<int>(looks_before));
-    TagEditor editor(client, std::chrono::milliseconds(5));
+    TagEditor editor(client);
     put_referrers(client, shop, subject, {note("ours")}, editor, never);
     editor.confirm(never);
     EXPECT_EQ(texts_of(find_referrers(client, shop, subject, "", never)),
@@ -171,7 +171,7 @@ TEST(TagEditor, KeepsWhatItDoesNotUnderstand) {
   index.replace(index.find("{\"schema"), 1, R"({"annotations":{"x":"y"},)");
   index.replace(index.find("{\"mediaType"), 1, R"({"platform":{"os":"linux"},)");
   client.put_manifest(shop.with_tag(fallback), std::string(media::oci_index), index, never);
-  TagEditor editor(client, std::chrono::milliseconds(1));
+  TagEditor editor(client);
   put_referrers(client, shop, subject, {note("ours")}, editor, never);
   const auto now = client.find_manifest(shop.with_tag(fallback), never);
   EXPECT_NE(now->bytes.find(R"("annotations":{"x":"y"})"), std::string::npos) << now->bytes;
@@ -196,7 +196,7 @@ TEST(TagEditor, GivesUpWhenOthersAlwaysWin) {
   Scene scene;
   FakeRegistry registry;
   Client client(Scene::options(registry.host()), scene.store);
-  TagEditor editor(client, std::chrono::milliseconds(1));
+  TagEditor editor(client);
   const Reference tag = repository(registry.host(), "acme/shop").with_tag("note");
   const Error failure = failure_of([&] {
     editor.edit(

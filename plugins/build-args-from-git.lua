@@ -7,16 +7,18 @@
 -- what the push does not have (a tag, on a branch) is left out. A Dockerfile sees an argument after
 -- its ARG line; put those lines late, for each new commit builds what follows them again.
 local function values_of(push)
-  local version = push.tag and push.tag:sub(1, #settings.strip) == settings.strip and semver.parse(push.tag:sub(#settings.strip + 1))
+  local tag = push.tag
+  local ours = tag and tag:sub(1, #settings.strip) == settings.strip
+  local version = ours and semver.parse(tag:sub(#settings.strip + 1))
   return {
     source = push.source,
     image = push.image.name,
     commit = push.commit,
     short = push.short,
     branch = push.branch,
-    tag = push.tag,
+    tag = tag,
     ref = push.ref,
-    version = version and version.text or push.tag or push.branch and slug(push.branch) .. "-" .. push.short or push.short,
+    version = version and version.text or tag or push.branch and slug(push.branch) .. "-" .. push.short or push.short,
     author = push.author,
     title = push.title,
     time = push.committed,
@@ -46,7 +48,8 @@ return {
       local complete = true
       for word in tostring(text):gmatch("{([^}]*)}") do
         if not known[word] then
-          error(("args.%s: there is no {%s}; `lighterman plugin show build-args-from-git` lists what there is"):format(name, word), 0)
+          error(("args.%s: there is no {%s}; `lighterman plugin show build-args-from-git` lists what there is")
+            :format(name, word), 0)
         end
         if values[word] == nil then complete = false end
       end

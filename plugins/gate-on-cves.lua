@@ -81,8 +81,17 @@ return {
     block = { type = "list", default = { "CRITICAL" }, about = "Severities that are not published" },
     ignore_unfixed = { type = "boolean", default = false, about = "Let pass what nobody has fixed yet" },
     allow = { type = "map", default = {}, about = 'Ids that may pass, and until which day (2026-09-30, or "always")' },
-    max_age = { type = "duration", default = "0s", about = "Age of the scanner's database beyond which its word does not count; 0s: any" },
-    unscanned = { type = "text", default = "deny", choices = { "deny", "allow" }, about = "What becomes of an image without findings of a scanner" },
+    max_age = {
+      type = "duration",
+      default = "0s",
+      about = "Age of the scanner's database beyond which its word does not count; 0s: any",
+    },
+    unscanned = {
+      type = "text",
+      default = "deny",
+      choices = { "deny", "allow" },
+      about = "What becomes of an image without findings of a scanner",
+    },
     name = { type = "number", default = 5, about = "How many vulnerabilities the reason names" },
   },
 

@@ -43,7 +43,8 @@ return {
     end
     local reasons = {}
     if settings.limit and image.size > settings.limit then
-      reasons[1] = ("the image weighs %s, where %s are allowed%s"):format(shown(image.size), shown(settings.limit), largest(image.layers))
+      reasons[1] = ("the image weighs %s, where %s are allowed%s"):format(
+        shown(image.size), shown(settings.limit), largest(image.layers))
     end
     local previous = image.previous
     local grown = previous and image.size - previous.size or 0
@@ -57,7 +58,8 @@ return {
       most = most and math.min(most, share) or share
     end
     if most and grown > most then
-      reasons[#reasons + 1] = ("%s, where %s more are allowed%s"):format(before, shown(most), #reasons == 0 and largest(image.layers) or "")
+      reasons[#reasons + 1] = ("%s, where %s more are allowed%s"):format(
+        before, shown(most), #reasons == 0 and largest(image.layers) or "")
     end
     return { deny = reasons }
   end,

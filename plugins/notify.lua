@@ -83,7 +83,10 @@ local writers = {
     local function escaped(given) return (given:gsub("[&<>]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;" })) end
     return {
       text = escaped(heading),
-      attachments = { { color = colors[run.status], fallback = heading, title = "run " .. run.id, title_link = link_of(run), text = escaped(text) } },
+      attachments = { {
+        color = colors[run.status], fallback = heading, title = "run " .. run.id, title_link = link_of(run),
+        text = escaped(text),
+      } },
     }
   end,
 
@@ -104,7 +107,10 @@ local writers = {
           type = "AdaptiveCard",
           version = "1.4",
           body = {
-            { type = "TextBlock", text = heading, weight = "Bolder", size = "Medium", wrap = true, color = teams_colors[run.status] or "Default" },
+            {
+              type = "TextBlock", text = heading, weight = "Bolder", size = "Medium", wrap = true,
+              color = teams_colors[run.status] or "Default",
+            },
             -- One line break is none to Teams.
             { type = "TextBlock", text = (text:gsub("\n", "\n\n")), wrap = true },
           },
@@ -117,7 +123,11 @@ local writers = {
   feishu = function(run, heading, text)
     local elements = { { tag = "markdown", content = text } }
     if link_of(run) then
-      elements[2] = { tag = "action", actions = { { tag = "button", type = "primary", url = run.url, text = { tag = "plain_text", content = "Open the run" } } } }
+      local text_of_button = { tag = "plain_text", content = "Open the run" }
+      elements[2] = {
+        tag = "action",
+        actions = { { tag = "button", type = "primary", url = run.url, text = text_of_button } },
+      }
     end
     return {
       msg_type = "interactive",
@@ -144,7 +154,12 @@ local accepted = { teams = { 200, 202 } }
 return {
   needs = { http = "*", secret = "*" },
   settings = {
-    format = { type = "text", default = "json", choices = { "json", "slack", "mattermost", "teams", "feishu", "dingtalk" }, about = "Who reads it" },
+    format = {
+      type = "text",
+      default = "json",
+      choices = { "json", "slack", "mattermost", "teams", "feishu", "dingtalk" },
+      about = "Who reads it",
+    },
     url = { type = "text", required = true, about = "The secret that holds the webhook's URL, by name" },
     when = { type = "text", default = "failure", choices = { "always", "failure", "change" }, about = "Which runs are told of" },
     message = { type = "text", default = "", about = "Template of the text; empty: the plugin's own" },
@@ -155,7 +170,8 @@ return {
   on_finished = function(run)
     if not is_wanted(run) then return end
     if settings.sign ~= "" and settings.format ~= "json" then
-      error(('sign: %s does not look at it; it is for `format: json` (robots can ask for a `keyword` instead)'):format(settings.format), 0)
+      error(("sign: %s does not look at it; it is for `format: json` (robots can ask for a `keyword` instead)")
+        :format(settings.format), 0)
     end
     local heading, text = written(run)
     if settings.keyword ~= "" then text = text .. "\n" .. settings.keyword end

@@ -91,7 +91,12 @@ end
 return {
   needs = { http = "*", secret = "*" },
   settings = {
-    forge = { type = "text", required = true, choices = { "github", "gitlab", "gitea", "forgejo" }, about = "Where the issue is opened" },
+    forge = {
+      type = "text",
+      required = true,
+      choices = { "github", "gitlab", "gitea", "forgejo" },
+      about = "Where the issue is opened",
+    },
     api = { type = "text", default = "", about = "The API's address; empty: that of github.com or gitlab.com" },
     project = { type = "text", required = true, about = "owner/name" },
     token = { type = "text", required = true, about = "The secret that holds the header's value, by name" },

@@ -7,7 +7,11 @@
 return {
   settings = {
     to = { type = "text", required = true, about = "The production repository, host/name or name" },
-    candidates = { type = "text", default = "rc", about = "How the pre-release of a candidate begins; empty: releases are promoted" },
+    candidates = {
+      type = "text",
+      default = "rc",
+      about = "How the pre-release of a candidate begins; empty: releases are promoted",
+    },
     range = { type = "text", default = "*", about = "Versions that are promoted" },
     tags = { type = "list", default = { "{release}" }, about = "Tags in the production repository" },
     approve = { type = "boolean", default = true, about = "Wait for a person's approval" },

@@ -4,13 +4,18 @@
 -- `match` and `exclude` are regular expressions (RE2) for the image tags that travel; the default is
 -- all that this run set. A tag that was held back does not travel: the other registry has a newer one
 -- too. Signatures and what else is attached go along; `only_signed` refuses to carry an image without.
+local function is_meant(tag)
+  if not regex.matches(tag, settings.match) then return false end
+  return settings.exclude == "" or not regex.matches(tag, settings.exclude)
+end
+
 local function traveling(image)
   local tags, seen = {}, {}
   for _, place in ipairs(image.published) do
     for _, outcome in ipairs(place.tags) do
       local tag = outcome.tag
       local set = outcome.fate == "created" or outcome.fate == "moved" or outcome.fate == "unchanged"
-      if set and not seen[tag] and regex.matches(tag, settings.match) and not (settings.exclude ~= "" and regex.matches(tag, settings.exclude)) then
+      if set and not seen[tag] and is_meant(tag) then
         seen[tag] = true
         tags[#tags + 1] = tag
       end

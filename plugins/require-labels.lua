@@ -18,8 +18,8 @@ return {
     local function ask(label, pattern)
       local value = image.labels[label]
       if not value or value == "" then
-        reasons[#reasons + 1] = ('label "%s" is missing: add `LABEL %s=...` to the Dockerfile, or to `labels:` of image "%s" in the configuration')
-          :format(label, label, image.name)
+        reasons[#reasons + 1] = ('label "%s" is missing: add `LABEL %s=...` to the Dockerfile, '
+          .. 'or to `labels:` of image "%s" in the configuration'):format(label, label, image.name)
       elseif pattern and not regex.matches(value, "^(?:" .. pattern .. ")$") then
         reasons[#reasons + 1] = ('label "%s" is "%s", which is not of the form %s'):format(label, value, pattern)
       end

@@ -5,8 +5,8 @@
 -- blobs with {repository} {digest} {hex} {two} (the first two digits of hex), such as
 -- https://cdn.example.com/docker/registry/v2/blobs/sha256/{two}/{hex}/data. A range of the first bytes
 -- is enough for most caches to fetch the whole; `read: head` asks for headers only. Each request is
--- tried three times, and at most 90 are made for an image. Failures are logged; with `strict` they are a problem of the run, and the daemon
--- asks again later. Mirrors that want a password are not for this plugin. Allow each host under
+-- tried three times, and at most 90 are made for an image. Failures are logged; with `strict` they are
+-- a problem of the run, and the daemon asks again. Mirrors that want a password are not for this plugin. Allow each host under
 -- `allow: {http: [...]}`; one in your own network as "private:mirror.lan".
 local tries = 3
 local requests_left = 90  -- a hook may make 100

@@ -7,7 +7,8 @@
 -- poll, a schedule or a caught-up push knows only the author that the commit itself names, and
 -- anybody can write that: they are refused where somebody owns the ref, unless `believe` has their
 -- origin. A hook of your own that names no pusher leaves the commit's author too: have the pusher in
--- it, or take webhook out of `believe`. Authors are compared without case: by name, by address, or by both as git writes them.
+-- it, or take webhook out of `believe`. Authors are compared without case: by name, by address, or by
+-- both as git writes them.
 local function rule_for(push)
   local names = { push.branch or push.tag or "", push.ref or "" }
   local best

@@ -10,11 +10,11 @@ namespace lighterman::scan {
 
 /// What is known of one layer of the image, lowest first.
 struct LayerOrigin {
-  std::optional<DiffId> diff_id;
-  std::optional<Digest> blob;
-  std::string instruction;  ///< of the image's history
-  int line = 0;             ///< in the Dockerfile; 0: not known
-  std::string base;         ///< the base image it is shared with; empty: the Dockerfile's own
+  std::optional<DiffId> diff_id = {};
+  std::optional<Digest> blob = {};
+  std::string instruction = {};  ///< of the image's history
+  int line = 0;                  ///< in the Dockerfile; 0: not known
+  std::string base = {};         ///< the base image it is shared with; empty: the Dockerfile's own
 };
 
 /// Of a staged image whose lowest `base_layers` layers are those of `base`.

@@ -32,7 +32,7 @@ std::string words_of(const Waiver& waiver) {
 
 /// "x" or {"@id": "x", "identifiers": {"purl": "x"}}: every name it goes by.
 std::vector<std::string> names_of(const json::value& given) {
-  if (given.is_string()) return {json::value_to<std::string>(given)};
+  if (given.is_string()) return {std::string(std::string_view(given.get_string()))};
   const Fields component(given, "openvex.products");
   std::vector<std::string> names;
   if (const auto id = component.find_text("@id")) names.push_back(*id);
@@ -65,7 +65,7 @@ struct Statement {
 
 std::vector<std::string> ids_of(const Fields& statement) {
   const json::value& given = statement.get("vulnerability");
-  if (given.is_string()) return {json::value_to<std::string>(given)};
+  if (given.is_string()) return {std::string(std::string_view(given.get_string()))};
   const Fields vulnerability(given, "openvex.vulnerability");
   std::vector<std::string> ids = vulnerability.texts("aliases");
   ids.insert(ids.begin(), vulnerability.text("name"));

@@ -7,6 +7,7 @@
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "core/time.hpp"
+#include "pipeline/decide.hpp"
 
 namespace lighterman::cli {
 namespace {
@@ -127,20 +128,8 @@ std::string wrapped(const std::string& line, std::size_t width) {
 
 std::vector<std::string> told(const policy::Decision& decision) {
   std::vector<std::string> lines;
-  const auto tell = [&](const auto&... words) {
-    for (const std::string& line : split(concat(words...), '\n')) lines.push_back(safe(line));
-  };
-  for (const auto& said : decision.problems) tell("failed: ", said.value);
-  for (const auto& said : decision.skip) tell("skip: ", said.value);
-  for (const auto& said : decision.deny) tell("deny: ", said.value);
-  for (const auto& said : decision.tags)
-    tell("tag ", said.value.tag, said.value.moving ? ", which moves" : ", which stays");
-  for (const auto& [name, said] : decision.args) tell("build argument ", name, '=', said.value);
-  for (const auto& [name, said] : decision.labels) tell("label ", name, '=', said.value);
-  if (decision.target) tell("build stage ", decision.target->value);
-  for (const auto& said : decision.platforms) tell("platform ", said.value);
-  for (const policy::Action& action : decision.actions)
-    tell(action.kind, ' ', boost::json::serialize(action.body));
+  for (const pipeline::Said& said : pipeline::told(decision))
+    for (const std::string& line : split(said.text, '\n')) lines.push_back(safe(line));
   if (lines.empty()) lines.emplace_back("no opinion");
   return lines;
 }

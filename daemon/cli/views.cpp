@@ -8,6 +8,7 @@
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "core/time.hpp"
+#include "pipeline/decide.hpp"
 
 namespace lighterman::cli {
 namespace {
@@ -76,6 +77,11 @@ void show_published(std::ostream& out, const Fields& image) {
   }
 }
 
+void show_said(std::ostream& out, const boost::json::value& decision) {
+  for (const pipeline::Said& said : pipeline::told(policy::decision_from(decision)))
+    out << "    plugin " << safe(said.plugin) << ": " << safe(said.text) << '\n';
+}
+
 void show_stage(std::ostream& out, const Fields& stage) {
   const std::string name = stage.text("name");
   const std::string state = stage.text("state");
@@ -83,9 +89,19 @@ void show_stage(std::ostream& out, const Fields& stage) {
     out << "    " << safe(name) << ": " << state << '\n';
   } else if (name == "engine") {
     show_engine(out, Fields(stage.get("result"), "engine"));
+  } else if (name == "gate") {
+    show_said(out, Fields(stage.get("result"), "gate").get("decision"));
   } else if (name.starts_with("publish:")) {
     show_published(out, Fields(stage.get("result"), "publish"));
   }
+}
+
+void show_action(std::ostream& out, const Fields& action) {
+  const std::string why = action.text_or("why", "");
+  const std::string image = action.text_or("image", "");
+  out << "  " << safe(action.text("kind")) << " by plugin " << safe(action.text("plugin"))
+      << (image.empty() ? "" : concat(" for image ", safe(image))) << ": " << action.text("state")
+      << (why.empty() ? "" : concat(" (", safe(why), ')')) << '\n';
 }
 
 void show_skipped(std::ostream& out, const Fields& plan) {
@@ -131,16 +147,24 @@ void show_run(std::ostream& out, const boost::json::value& value) {
     out << "  \"" << safe(message.substr(0, message.find('\n'))) << '"'
         << (author.empty() ? "" : concat(" by ", safe(author))) << '\n';
   std::string image;
+  boost::json::object planned;
   for (const auto& each : run.list("stages")) {
     const Fields stage(each, "stage");
-    if (stage.text("name") == "plan" && stage.text("state") == "done")
-      show_skipped(out, Fields(stage.get("result"), "plan"));
+    if (stage.text("name") == "plan" && stage.text("state") == "done") {
+      const Fields plan(stage.get("result"), "plan");
+      show_skipped(out, plan);
+      if (const auto* decisions = plan.find("decisions")) planned = decisions->as_object();
+    }
     const std::string of = stage.text_or("image", "");
     if (of.empty()) continue;
-    if (of != image) out << "  image " << safe(of) << '\n';
+    if (of != image) {
+      out << "  image " << safe(of) << '\n';
+      if (const auto* decision = planned.if_contains(of)) show_said(out, *decision);
+    }
     image = of;
     show_stage(out, stage);
   }
+  for (const auto& each : run.list("actions")) show_action(out, Fields(each, "action"));
 }
 
 void show_end(std::ostream& out, const boost::json::value& value) {

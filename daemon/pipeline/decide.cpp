@@ -80,11 +80,13 @@ std::vector<Said> told(const Decision& decision) {
   for (const auto& said : decision.skip) tell(said.plugin, "skip: ", said.value);
   for (const auto& said : decision.deny) tell(said.plugin, "deny: ", said.value);
   for (const auto& said : decision.tags)
-    tell(said.plugin, "tag ", said.value.tag, said.value.moving ? " (moves)" : "");
-  for (const auto& [name, said] : decision.args) tell(said.plugin, "arg ", name, '=', said.value);
+    tell(said.plugin, "tag ", said.value.tag,
+         said.value.moving ? ", which moves" : ", which stays");
+  for (const auto& [name, said] : decision.args)
+    tell(said.plugin, "build argument ", name, '=', said.value);
   for (const auto& [name, said] : decision.labels)
     tell(said.plugin, "label ", name, '=', said.value);
-  if (decision.target) tell(decision.target->plugin, "target ", decision.target->value);
+  if (decision.target) tell(decision.target->plugin, "build stage ", decision.target->value);
   for (const auto& said : decision.platforms) tell(said.plugin, "platform ", said.value);
   for (const policy::Action& action : decision.actions)
     tell(action.plugin, action.kind, ' ', boost::json::serialize(action.body));

@@ -16,7 +16,8 @@ policy::Perform from_record(const boost::json::value& answers) {
   return [kept = std::move(kept)](const policy::Wish& wish) mutable -> boost::json::value {
     std::pair<boost::json::value, bool>* found = nullptr;
     for (auto& each : kept) {
-      if (each.first.at("capability").as_string() != wish.capability || each.first.at("wish") != wish.body)
+      if (each.first.at("capability").as_string() != wish.capability ||
+          each.first.at("wish") != wish.body)
         continue;
       found = &each;
       if (!each.second) break;

@@ -211,7 +211,7 @@ TEST(Front, SaysWhyItCannotListen) {
     Options options;
     options.listen = listen;
     Server server(
-        options, house.store, [&] { return house.config(); }, [] { return Readiness(); });
+        options, house.store, [&] { return house.config(); }, [] { return Readiness(); }, {});
     try {
       server.start();
     } catch (const Error& error) {

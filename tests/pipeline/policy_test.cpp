@@ -63,7 +63,7 @@ return {
   EXPECT_EQ(house.content("edge", "/version"), "main-Take a version");
   const auto facts = house.store->find_hook(run.id, "web", "on_staged")->facts;
   EXPECT_EQ(facts.at("labels").at("com.example.branch"), "main");
-  EXPECT_NE(house.log(run.id).find("version: tag edge (moves)"), std::string::npos);
+  EXPECT_NE(house.log(run.id).find("version: tag edge, which moves"), std::string::npos);
 }
 
 TEST_F(Policy, ADeniedImageHasNoTagAndNoManifestAnywhere) {

@@ -46,7 +46,7 @@ std::vector<std::string> names_of(const json::value& given) {
 /// Whether a product is this image: an OCI purl's version is the digest (purl-spec, "oci"), its
 /// repository_url the place; both may be left out.
 bool is_image(const std::string& name, std::string_view repository, const Digest& image) {
-  const std::string known = image.text();
+  const std::string& known = image.text();
   if (name == known || name == repository || name == concat(repository, '@', known)) return true;
   const std::optional<Purl> purl = Purl::parse(name);
   if (!purl || purl->type != "oci") return false;

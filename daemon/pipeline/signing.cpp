@@ -1,7 +1,6 @@
 #include "pipeline/signing.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <future>
 
 #include "core/choices.hpp"
@@ -23,8 +22,7 @@ constexpr Choice<SignatureForms> forms_names[] = {
 void bring(const Subject& subject, const trust::Blob& blob, const std::stop_token& stop) {
   const auto open = [&blob](std::uint64_t offset) -> Pull {
     return [&blob, offset](char* into, std::size_t room) mutable {
-      const std::size_t count = std::min<std::size_t>(room, blob.bytes.size() - offset);
-      std::memcpy(into, blob.bytes.data() + offset, count);
+      const std::size_t count = blob.bytes.copy(into, room, offset);
       offset += count;
       return count;
     };

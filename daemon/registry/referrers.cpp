@@ -212,6 +212,7 @@ std::vector<Digest> put_referrers(Client& client, const Reference& repository,
                                   const Digest& subject, const std::vector<TagContent>& manifests,
                                   TagEditor& editor, const std::stop_token& stop) {
   std::vector<Digest> digests;
+  digests.reserve(manifests.size());
   for (const TagContent& manifest : manifests)
     digests.push_back(client.put_manifest(repository.at(os::sha256(manifest.bytes)),
                                           manifest.media_type, manifest.bytes, stop));

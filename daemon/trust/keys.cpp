@@ -10,7 +10,9 @@
 
 #include <array>
 #include <cstring>
-#include <vector>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "core/error.hpp"
 #include "core/handles.hpp"
@@ -36,12 +38,26 @@ Handle owned(EVP_PKEY* key) { return {key, By<EVP_PKEY_free>()}; }
   throw Error(ErrorKind::internal, concat(doing, ": OpenSSL refused"));
 }
 
-/// OpenSSL keeps private numbers in its secure heap: locked, not dumped, wiped. It is the
-/// program's only one, so whoever made it first is right.
+constexpr std::size_t secure_heap_size = std::size_t{1} << 20;
+
+bool make_secure_heap() {
+  // It is the program's only one, so whoever made it first is right.
+  if (CRYPTO_secure_malloc_initialized() == 1) return true;
+  if (CRYPTO_secure_malloc_init(secure_heap_size, 16) == 0) return false;
+#ifdef __SANITIZE_ADDRESS__
+  // The leak checker does not look into it by itself, and OpenSSL's random generators hold on to
+  // ordinary memory from there.
+  void* all = OPENSSL_secure_malloc(secure_heap_size);
+  __lsan_register_root_region(all, secure_heap_size);
+  OPENSSL_secure_free(all);
+#endif
+  return true;
+}
+
+/// OpenSSL keeps private numbers in its secure heap: locked, not dumped, wiped.
 void begin_secure_heap() {
-  static const bool begun = CRYPTO_secure_malloc_initialized() == 1 ||
-                            CRYPTO_secure_malloc_init(std::size_t{1} << 20, 16) != 0;
-  if (!begun) broken("making memory that is kept out of core dumps");
+  static const bool made = make_secure_heap();
+  if (!made) broken("making memory that is kept out of core dumps");
 }
 
 /// A block of PEM, in memory that is wiped.

@@ -1,13 +1,16 @@
 #include "trust/keys.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/crypto.h>
 
+#include <cstdio>
 #include <thread>
 
 #include "core/json.hpp"
 #include "os/file.hpp"
 #include "support/failure.hpp"
 #include "support/peers.hpp"
+#include "trust/guarded_bytes.hpp"
 
 namespace lighterman::trust {
 namespace {
@@ -172,6 +175,37 @@ TEST(Key, SignsOnManyThreadsAtOnce) {
       for (int count = 0; count < 50; ++count)
         EXPECT_TRUE(key.public_key().verifies({"a"}, key.sign({"a"})));
     });
+}
+
+/// The flags of the mapping that `address` is in, as Linux tells them.
+std::string memory_flags_at(const void* address) {
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  bool inside = false;
+  for (const std::string& line : split(os::read_file("/proc/self/smaps", 64 << 20), '\n')) {
+    std::uintptr_t from = 0, to = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2)
+      inside = from <= wanted && wanted < to;
+    if (inside && line.starts_with("VmFlags:")) return line;
+  }
+  return "no such mapping";
+}
+
+TEST(Key, StaysOutOfCoreDumps) {
+  const Key key = Key::make();
+  ASSERT_EQ(CRYPTO_secure_malloc_initialized(), 1);
+  const std::size_t before = CRYPTO_secure_used();
+  EXPECT_GT(before, 0U) << "the private number must be there and nowhere else";
+  void* neighbour = OPENSSL_secure_malloc(16);
+  EXPECT_NE(memory_flags_at(neighbour).find(" dd"), std::string::npos)
+      << memory_flags_at(neighbour);
+  OPENSSL_secure_free(neighbour);
+  GuardedBytes bytes(32);
+  EXPECT_NE(memory_flags_at(bytes.data()).find(" dd"), std::string::npos);
+  {
+    const Key other = Key::make();
+    EXPECT_GT(CRYPTO_secure_used(), before);
+  }
+  EXPECT_EQ(CRYPTO_secure_used(), before);
 }
 
 TEST(Cosign, OpensTheKeysThatAreMadeHere) {

@@ -109,6 +109,8 @@ void check_source(const Config& config, const Source& source, const Value& value
 }
 
 void check_plugins(const Config& config, const Value& top) {
+  if (config.keys && config.keys->folder.empty())
+    top.at({"keys", "folder"}).refuse("is missing: where the keys are");
   std::vector<std::string> secrets;
   for (const auto& [name, place] : config.secrets) {
     check_name(name, top.at({"secrets", name}));

@@ -13,6 +13,8 @@
 #include "core/reference.hpp"
 #include "engine/engine.hpp"
 #include "registry/client.hpp"
+#include "scan/trivy.hpp"
+#include "scan/waivers.hpp"
 
 namespace lighterman::config {
 
@@ -77,6 +79,23 @@ struct PluginSeat {
   std::map<std::string, std::vector<std::string>> allow;  ///< by capability
 };
 
+/// The keys that plugins may sign with.
+struct Keys {
+  std::filesystem::path folder;
+  std::string password_place;
+  bool refuse_expired = true;
+};
+
+/// How images are scanned before they are tagged.
+struct Scan {
+  scan::TrivyOptions trivy;     ///< without cache folder and token, which are below
+  std::filesystem::path cache;  ///< empty: trivy/ in `data`
+  std::string server_token_place;
+  std::vector<Severity> block{Severity::critical};
+  bool ignore_unfixed = false, deny_unscanned = true;
+  std::vector<scan::Waiver> waivers;
+};
+
 struct Config {
   std::filesystem::path file;
   std::string listen = "127.0.0.1:7070";
@@ -93,6 +112,8 @@ struct Config {
   std::vector<engine::Options> engines;                 ///< at least one
   std::map<std::string, registry::Options> registries;  ///< by host
   std::map<std::string, Source> sources;
+  std::optional<Keys> keys;                           ///< empty: nothing can be signed
+  std::optional<Scan> scan;                           ///< empty: images are not scanned
   std::map<std::string, std::string> secrets;         ///< for plugins: name -> place
   std::vector<std::filesystem::path> plugin_folders;  ///< looked through before what ships
   std::map<std::string, PluginSeat> plugins;

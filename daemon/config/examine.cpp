@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
+#include "os/program.hpp"
 
 namespace lighterman::config {
 namespace {
@@ -104,6 +105,19 @@ std::vector<Finding> examine(const Config& config) {
   for (const auto& [host, options] : config.registries) {
     findings.need_secret(concat("registries.", host, ".password"), options.password_place);
     findings.need_files(concat("registries.", host), options.trust);
+  }
+  if (config.keys) {
+    findings.need_file("keys.folder", config.keys->folder);
+    findings.need_secret("keys.password", config.keys->password_place);
+  }
+  if (config.scan) {
+    findings.need_secret("scan.server_token", config.scan->server_token_place);
+    const std::string& program = config.scan->trivy.program;
+    if (program.find('/') == std::string::npos && os::find_program(program).empty())
+      findings.add(config.scan->deny_unscanned ? Weight::error : Weight::warning, "scan.program",
+                   concat("there is no program \"", program,
+                          "\" in PATH: install Trivy, or say where it is"));
+    if (program.find('/') != std::string::npos) findings.need_file("scan.program", program);
   }
   for (const auto& [name, place] : config.secrets)
     findings.need_secret(concat("secrets.", name), place);

@@ -31,6 +31,21 @@ void read_each(std::vector<T>& to, const std::vector<Row<T>>& rows, const Value&
   for (const Value& item : value.items()) read_object(to.emplace_back(), rows, item);
 }
 
+/// A part of the file that is there or not.
+template <class Part>
+Row<Config> part(std::string name, std::optional<Part> Config::*member, std::string meaning,
+                 const std::vector<Row<Part>>& rows) {
+  return {std::move(name), std::move(meaning),
+          [member, &rows](Config& to, const Value& value) {
+            (to.*member).emplace();
+            if (!value.node.IsNull()) read_object(*(to.*member), rows, value);
+          },
+          [member, &rows](const Config& from) {
+            return from.*member ? show_object(*(from.*member), rows) : Json();
+          },
+          object_schema(rows)};
+}
+
 /// A row of net::Trust, which engines and registries have inside.
 template <class T>
 Row<T> trust(std::string name, std::string net::Trust::*member, std::string meaning) {
@@ -211,6 +226,8 @@ const std::vector<Row<Config>>& config_rows() {
        },
        [](const Config& from) { return show_each(from.sources, source_rows()); },
        map_of(object_schema(source_rows()))},
+      part("keys", &Config::keys, "Keys to sign with", key_rows()),
+      part("scan", &Config::scan, "Scan images with Trivy before they are tagged", scan_rows()),
       {"secrets", "Secrets that plugins may be allowed to use, by name: file:PATH or env:NAME",
        [](Config& to, const Value& value) {
          for (const auto& [name, inner] : value.pairs()) read_place(to.secrets[name], inner);

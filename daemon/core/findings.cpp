@@ -51,8 +51,8 @@ Finding finding_from(const json::value& given) {
   finding.layer = digest_in(fields, "layer");
   if (const json::value* found = fields.find("origin")) {
     const Fields origin(*found, fields.path("origin"));
-    finding.origin = Origin{origin.text_or("base", ""), origin.text_or("instruction", ""),
-                            static_cast<int>(origin.integer_or("line", 0))};
+    finding.origin = FindingOrigin{origin.text_or("base", ""), origin.text_or("instruction", ""),
+                                   static_cast<int>(origin.integer_or("line", 0))};
   }
   if (const json::value* found = fields.find("waived")) {
     const Fields waived(*found, fields.path("waived"));

@@ -31,11 +31,11 @@ std::string_view render(FindingStatus status) noexcept;
 FindingStatus parse_finding_status(std::string_view given);  ///< throws Error(invalid)
 
 /// Which part of the image brought a package.
-struct Origin {
+struct FindingOrigin {
   std::string base;         ///< the base image; empty: the Dockerfile's own step
   std::string instruction;  ///< as the image's history has it; empty: not known
   int line = 0;             ///< in the Dockerfile; 0: not known
-  bool operator==(const Origin&) const = default;
+  bool operator==(const FindingOrigin&) const = default;
 };
 
 /// Why a finding does not count.
@@ -57,7 +57,7 @@ struct Finding {
   std::string purl;    ///< package URL (package-url/purl-spec); empty: the report does not say
   std::optional<DiffId> diff_id;
   std::optional<Digest> layer;
-  std::optional<Origin> origin;  ///< empty: not known
+  std::optional<FindingOrigin> origin;  ///< empty: not known
   std::optional<Waived> waived;
   bool operator==(const Finding&) const = default;
 };

@@ -48,6 +48,8 @@ std::vector<ActionRecord> actions_of(const policy::Decision& decision, Instant n
     record.due = now;
     if (action.kind == "post") {
       record.state = ActionState::waiting;
+    } else if (action.kind == "sign" || action.kind == "attach") {
+      record.why = "done before the tags are set";
     } else {
       record.why = "kept; this version of the daemon does not perform it";
     }

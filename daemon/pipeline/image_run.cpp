@@ -7,11 +7,9 @@
 #include "core/guarded.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
-#include "os/hash.hpp"
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
-#include "pipeline/publisher.hpp"
 #include "pipeline/stage.hpp"
 #include "source/context.hpp"
 
@@ -60,41 +58,6 @@ std::string text_of(const engine::BuildNews& news) {
                                                      : concat(word, news.step, ' ', news.text);
 }
 
-/// A blob that is small by its nature, such as a config.
-std::string read_small(const registry::BlobSource& blob) {
-  constexpr std::uint64_t largest = 8 << 20;
-  if (blob.descriptor.size > largest)
-    throw Error(ErrorKind::invalid,
-                concat("the image's config is larger than ", render_size(largest)));
-  std::string bytes(blob.descriptor.size, '\0');
-  const Pull pull = blob.open(0);
-  std::size_t filled = 0;
-  while (filled < bytes.size()) {
-    const std::size_t got = pull(bytes.data() + filled, bytes.size() - filled);
-    if (got == 0) break;
-    filled += got;
-  }
-  if (os::sha256(std::string_view(bytes).substr(0, filled)) != blob.descriptor.digest)
-    throw Error(ErrorKind::unavailable, "the image's config came in damaged");
-  return bytes;
-}
-
-void tell_layers(const StageLog& log, const PublishedImage& image) {
-  for (const LayerOutcome& layer : image.layers) {
-    log.note(concat("layer ", layer.blob.digest.brief(), ' ', render(layer.fate), ", ",
-                    render_size(layer.blob.size), ": ", layer.reason));
-  }
-  for (const TagOutcome& tag : image.tags) {
-    const std::string why = tag.reason.empty() ? "" : concat(": ", tag.reason);
-    const std::string text = concat("tag ", tag.tag, ' ', render(tag.fate), why);
-    if (tag.fate == TagOutcome::Fate::held_back) {
-      log.warn(text);
-    } else {
-      log.note(text);
-    }
-  }
-}
-
 }  // namespace
 
 ImageRun::ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& staging,
@@ -141,15 +104,20 @@ ImageEnd ImageRun::perform(const std::stop_token& stop) {
     const StagedImage image = stage(session, stop);
     boost::json::object facts = steady(options_.retry, store_, run_.id, log("gate"), stop,
                                        [&] { return facts_of(image, session, stop); });
-    const policy::Decision verdict = judge(image, facts, stop);
+    policy::Decision scanned;
+    if (const auto findings = inspect(image, session, scanned, stop))
+      facts["findings"] = findings_facts(*findings);
+    const policy::Decision verdict = judge(image, facts, std::move(scanned), stop);
     if (const auto denied = why_denied(verdict)) {
       log("gate").error(concat("denied: ", *denied));
       tidy(session);
       return {*denied, ""};
     }
     unite(plan_.tags, verdict.tags);
+    const std::vector<Endorsement> endorsed = endorsements_for(verdict, image, session, stop);
     const std::vector<PublishedImage> published =
-        publish_all(publisher, image, session.manifest_bytes(image.manifest), stop);
+        publish_all(publisher, image, session.manifest_bytes(image.manifest), endorsed, stop);
+    close_actions();
     tidy(session);
     facts = published_facts(std::move(facts), published);
     const std::string problems = tell_published(facts, stop);
@@ -274,96 +242,6 @@ bool ImageRun::push_in(engine::Engine& engine, staging::Session& session,
                     "); reading the image from it instead"));
     return false;
   }
-}
-
-boost::json::object ImageRun::facts_of(const StagedImage& image, staging::Session& session,
-                                       const std::stop_token& stop) {
-  StagedScene scene;
-  scene.push = &push_;
-  scene.plan = &plan_;
-  scene.image = &image;
-  scene.config = read_small(session.blob(image.config, stop));
-  scene.dockerfile =
-      source::Context(yard_.mirror(plan_.source), plan_.commit, plan_.context, plan_.dockerfile)
-          .dockerfile_text();
-  scene.staging = staging_.address();
-  scene.engine = record("engine").find().value_or(nullptr);
-  scene.previous =
-      previous_image(store_.facts(concat("last:", plan_.source, '/', plan_.image)), run_);
-  return staged_facts(scene);
-}
-
-/// The verdict over this very image: what was said of another digest does not count.
-policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::object& facts,
-                                 const std::stop_token& stop) {
-  if (const auto done = record("gate").find();
-      done && done->at("digest").as_string() == image.manifest.text())
-    return policy::decision_from(done->at("decision"));
-  policy::Decision decision;
-  record("gate").perform([&]() -> boost::json::value {
-    decision =
-        Hooks(yard_, store_, journal_, run_).ask(policy::Hook::on_staged, plan_.image, facts, stop);
-    return {{"digest", image.manifest.text()},
-            {"denied", why_denied(decision).value_or("")},
-            {"decision", to_json(decision)}};
-  });
-  return decision;
-}
-
-/// Hooks that fail here come too late to keep anything back: they are told as the run's problem.
-std::string ImageRun::tell_published(const boost::json::object& facts,
-                                     const std::stop_token& stop) {
-  StageRecord record = this->record("on_published");
-  boost::json::value decision = record.find().value_or(nullptr);
-  if (decision.is_null()) {
-    decision = record.perform([&] {
-      return to_json(Hooks(yard_, store_, journal_, run_)
-                         .ask(policy::Hook::on_published, plan_.image, facts, stop));
-    });
-  }
-  return policy::reasons(policy::decision_from(decision).problems);
-}
-
-std::vector<PublishedImage> ImageRun::publish_all(Publisher& publisher, const StagedImage& image,
-                                                  const std::string& manifest,
-                                                  const std::stop_token& stop) {
-  std::vector<PublishedImage> published;
-  std::optional<Error> first_failure;
-  for (const Destination& destination : publisher.destinations()) {
-    try {
-      published.push_back(publish(destination, publisher, image, manifest, stop));
-    } catch (const Error& error) {
-      // One registry that is down must not keep the image from the others.
-      if (error.kind() == ErrorKind::cancelled) throw;
-      log("publish").error(error.what());
-      if (!first_failure) first_failure = error;
-    }
-  }
-  if (first_failure) throw Error(*first_failure);
-  return published;
-}
-
-PublishedImage ImageRun::publish(const Destination& destination, Publisher& publisher,
-                                 const StagedImage& image, const std::string& manifest,
-                                 const std::stop_token& stop) {
-  const std::string name = concat("publish:", destination.repository.name());
-  if (const auto done = record(name).find()) return published_image_from(*done);
-  const StageLog log = this->log(name);
-  const Ancestry is_ancestor = [&](const std::string& older, const std::string& newer) {
-    return yard_.mirror(plan_.source).is_ancestor(older, newer);
-  };
-  return published_image_from(record(name).perform([&]() -> boost::json::value {
-    return during(concat("publishing ", destination.repository.name()), [&] {
-      return steady(options_.retry, store_, run_.id, log, stop, [&] {
-        PublishedImage published = publisher.bring(image, manifest, destination, stop);
-        set_tags(published, plan_.tags, image.media_type, manifest,
-                 {run_.id, plan_.commit, plan_.ref}, is_ancestor, *destination.client, store_,
-                 stop);
-        tell_layers(log, published);
-        return to_json(published);
-      });
-    });
-  }));
 }
 
 /// Takes away the name we gave the image. BuildKit's cache lives on without it; the classic

@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <string>
 
+#include "pipeline/endorsement.hpp"
 #include "pipeline/publisher.hpp"
 #include "pipeline/runner.hpp"
 #include "pipeline/stage.hpp"
@@ -37,14 +38,28 @@ class ImageRun {
   bool push_in(engine::Engine& engine, staging::Session& session, const std::stop_token& stop);
   boost::json::object facts_of(const StagedImage& image, staging::Session& session,
                                const std::stop_token& stop);
+  std::string dockerfile_text();
+  /// Empty: no scanner is set up, or it failed and may.
+  std::optional<Findings> inspect(const StagedImage& image, staging::Session& session,
+                                  policy::Decision& verdict, const std::stop_token& stop);
+  scan::Image staged_for_scan(const StagedImage& image, staging::Session& session) const;
   policy::Decision judge(const StagedImage& image, const boost::json::object& facts,
-                         const std::stop_token& stop);
+                         policy::Decision scanned, const std::stop_token& stop);
+  std::vector<Endorsement> endorsements_for(const policy::Decision& verdict,
+                                            const StagedImage& image, staging::Session& session,
+                                            const std::stop_token& stop);
   /// To every destination; the first failure leaves when all were tried.
   std::vector<PublishedImage> publish_all(Publisher& publisher, const StagedImage& image,
-                                          const std::string& manifest, const std::stop_token& stop);
+                                          const std::string& manifest,
+                                          const std::vector<Endorsement>& endorsements,
+                                          const std::stop_token& stop);
   PublishedImage publish(const Destination& destination, Publisher& publisher,
                          const StagedImage& image, const std::string& manifest,
-                         const std::stop_token& stop);
+                         const std::vector<Endorsement>& endorsements, const std::stop_token& stop);
+  void endorse(const Destination& destination, const StagedImage& image,
+               const std::string& manifest, const std::vector<Endorsement>& endorsements,
+               const std::stop_token& stop);
+  void close_actions();
   std::string tell_published(const boost::json::object& facts, const std::stop_token& stop);
   void tidy(const staging::Session& session);
   StageLog log(std::string stage) const { return {journal_, plan_.image, std::move(stage)}; }

@@ -17,6 +17,16 @@ std::string key_of(const source::Options& options) {
                 options.submodules ? "s" : "", options.lfs ? "l" : "");
 }
 
+/// Equal keys: the scanner may be kept over a reload.
+std::string key_of(const config::Config& config) {
+  const scan::TrivyOptions& options = config.scan->trivy;
+  return concat(config.data.string(), '\n', config.scan->cache.string(), '\n', options.program,
+                '\n', options.server, '\n', config.scan->server_token_place, '\n',
+                options.database_repository, '\n', options.timeout.count(), '\n',
+                options.database_age_limit.count(), '\n', options.skip_update ? "s" : "",
+                options.offline ? "o" : "", options.stale == scan::Stale::refuse ? "r" : "");
+}
+
 /// Another URL under the same name is another repository, with another folder.
 std::filesystem::path folder_of(const config::Config& config, const source::Options& options) {
   return config.data / "mirrors" /
@@ -52,6 +62,11 @@ Yard::Yard(std::shared_ptr<const config::Config> config, store::Store& store, Ya
     : config_(std::move(config)), store_(store), rulebook_(*config_, powers_options()) {
   for (const engine::Options& options : config_->engines) {
     engines_.push_back({std::make_unique<engine::Engine>(options), 0});
+  }
+  if (config_->scan) {
+    scanner_key_ = key_of(*config_);
+    const bool same = former != nullptr && former->scanner_key_ == scanner_key_;
+    scanner_ = same ? former->scanner_ : std::make_shared<Scanner>(*config_, store_);
   }
   if (former == nullptr) return;
   const std::lock_guard lock(former->mutex_);

@@ -11,6 +11,7 @@
 
 #include "config/config.hpp"
 #include "engine/engine.hpp"
+#include "pipeline/inspection.hpp"
 #include "pipeline/rulebook.hpp"
 #include "registry/client.hpp"
 #include "source/mirror.hpp"
@@ -60,6 +61,7 @@ class Yard {
   engine::Engine& engine(const std::string& name);
   unsigned slots() const noexcept;
   Rulebook& rulebook() noexcept { return rulebook_; }
+  Scanner* scanner() noexcept { return scanner_.get(); }  ///< null: images are not scanned
 
  private:
   struct Moored {
@@ -82,6 +84,8 @@ class Yard {
   std::map<std::string, std::unique_ptr<registry::Client>> registries_;
   std::map<std::string, KeptMirror> mirrors_;
   Rulebook rulebook_;
+  std::string scanner_key_;
+  std::shared_ptr<Scanner> scanner_;  // shared as mirrors are: two would wait for one cache's lock
 };
 
 source::Options mirror_options(const config::Source& source);

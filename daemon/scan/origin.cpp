@@ -20,7 +20,7 @@ void tie(Findings& findings, const std::vector<LayerOrigin>& layers) {
              (finding.layer && finding.layer == layer.blob);
     });
     if (found == layers.end()) continue;
-    finding.origin = Origin{found->base, found->instruction, found->line};
+    finding.origin = FindingOrigin{found->base, found->instruction, found->line};
   }
 }
 

@@ -28,7 +28,7 @@ Findings example() {
   finding.purl = "pkg:deb/debian/openssl@3.0.9-1";
   finding.diff_id = DiffId(digest);
   finding.layer = digest;
-  finding.origin = Origin{"debian:12", "RUN x", 7};
+  finding.origin = FindingOrigin{"debian:12", "RUN x", 7};
   findings.list.push_back(finding);
   finding.waived = Waived{"not reachable", "ann", parse_time("2026-06-01T00:00:00Z")};
   findings.list.push_back(finding);

@@ -33,13 +33,13 @@ Findings example() {
   Findings findings;
   findings.scanner = "trivy";
   findings.list = {openssl(), openssl(), openssl()};
-  findings.list[0].origin = Origin{"", "RUN apt-get install openssl", 7};
+  findings.list[0].origin = FindingOrigin{"", "RUN apt-get install openssl", 7};
   findings.list[1].id = "CVE-2023-45853";
   findings.list[1].severity = Severity::critical;
   findings.list[1].package = "zlib1g";
   findings.list[1].installed = "1:1.2.13";
   findings.list[1].purl = "pkg:deb/debian/zlib1g@1.2.13?epoch=1";
-  findings.list[1].origin = Origin{"debian:12", "", 0};
+  findings.list[1].origin = FindingOrigin{"debian:12", "", 0};
   findings.list[2].id = "CVE-1";
   findings.list[2].title = "x\x1b[31m";
   findings.list[2].waived = Waived{"not \x1b[1mreached", "ann", parse_time("2026-02-01T00:00:00Z")};

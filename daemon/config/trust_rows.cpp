@@ -1,0 +1,152 @@
+// Keys and the scanner: what stands between a built image and its tag.
+#include <boost/json.hpp>
+
+#include "config/rows.hpp"
+#include "core/error.hpp"
+#include "core/json.hpp"
+
+namespace lighterman::config {
+namespace {
+
+template <class Member>
+Row<Scan> trivy(std::string name, Member scan::TrivyOptions::*member, std::string meaning) {
+  return {std::move(name), std::move(meaning),
+          [member](Scan& to, const Value& value) { read(to.trivy.*member, value); },
+          [member](const Scan& from) { return show(from.trivy.*member); }, schema_of(Member{})};
+}
+
+/// A word out of two: the first means `yes`.
+template <class T, class Member>
+Row<T> either(std::string name, Member T::*member, std::string meaning, std::string yes,
+              std::string no, Member when_yes, Member when_no) {
+  return {std::move(name),
+          std::move(meaning),
+          [=](T& to, const Value& value) {
+            const auto given = value.text(concat(yes, " or ", no));
+            if (!given) return;
+            if (*given != yes && *given != no) {
+              value.refuse(concat("must be ", yes, " or ", no));
+            } else {
+              to.*member = *given == yes ? when_yes : when_no;
+            }
+          },
+          [=](const T& from) { return Json(from.*member == when_yes ? yes : no); },
+          {{"enum", {yes, no}}}};
+}
+
+void read_severities(Scan& to, const Value& value) {
+  to.block.clear();
+  for (const Value& item : value.items()) {
+    const auto given = item.text("a severity such as CRITICAL");
+    if (!given) continue;
+    try {
+      to.block.push_back(parse_severity(*given));
+    } catch (const Error& error) {
+      item.refuse(error.what());
+    }
+  }
+}
+
+Json show_severities(const Scan& from) {
+  boost::json::array names;
+  for (const Severity each : from.block) names.emplace_back(render(each));
+  return names;
+}
+
+const std::vector<Row<scan::Waiver>>& waiver_rows() {
+  using scan::Waiver;
+  static const std::vector<Row<Waiver>> rows{
+      row("vulnerability", &Waiver::vulnerability, "Its id, such as CVE-2024-1234"),
+      row("package", &Waiver::package, "Glob of package names; default: all"),
+      row("reason", &Waiver::reason, "Why it does not count here"),
+      row("who", &Waiver::who, "Who says so"),
+      {"until", "Last day, such as 2026-12-31; afterwards it counts again",
+       [](Waiver& to, const Value& value) {
+         try {
+           if (const auto given = value.text("a day such as 2026-12-31"))
+             to.until = scan::parse_until(*given);
+         } catch (const Error& error) {
+           value.refuse(error.what());
+         }
+       },
+       [](const Waiver& from) { return from.until ? Json(render_time(*from.until)) : Json(); },
+       schema_of(std::string())},
+  };
+  return rows;
+}
+
+void read_waivers(Scan& to, const Value& value) {
+  to.waivers.clear();
+  for (const Value& item : value.items()) {
+    scan::Waiver& waiver = to.waivers.emplace_back();
+    read_object(waiver, waiver_rows(), item);
+    if (waiver.vulnerability.empty() || waiver.reason.empty() || waiver.who.empty())
+      item.refuse("needs `vulnerability`, `reason` and `who`");
+  }
+}
+
+Json show_waivers(const Scan& from) {
+  boost::json::array shown;
+  for (const scan::Waiver& waiver : from.waivers)
+    shown.push_back(show_object(waiver, waiver_rows()));
+  return shown.empty() ? Json() : Json(std::move(shown));
+}
+
+}  // namespace
+
+const std::vector<Row<Keys>>& key_rows() {
+  static const std::vector<Row<Keys>> rows{
+      row("folder", &Keys::folder, "Keys as `lighterman key new` makes them"),
+      place("password", &Keys::password_place,
+            "The password of all of them: file:PATH or env:NAME"),
+      either("expired", &Keys::refuse_expired,
+             "A key over its age limit: refuse to sign with it, or warn", "refuse", "warn", true,
+             false),
+  };
+  return rows;
+}
+
+const std::vector<Row<Scan>>& scan_rows() {
+  using scan::TrivyOptions;
+  static const std::vector<Row<Scan>> rows{
+      trivy("program", &TrivyOptions::program, "Trivy, in PATH or by its path"),
+      row("cache", &Scan::cache, "Folder of its database and layer cache; default: in `data`"),
+      {"block",
+       "Severities that keep an image from being published",
+       read_severities,
+       show_severities,
+       {{"type", {"array", "string"}},
+        {"items", {{"enum", {"UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL"}}}}}},
+      row("ignore_unfixed", &Scan::ignore_unfixed, "Let pass what nobody can fix yet"),
+      either("on_failure", &Scan::deny_unscanned,
+             "An image that could not be scanned: deny or allow", "deny", "allow", true, false),
+      trivy("skip_update", &TrivyOptions::skip_update, "Never download a database"),
+      trivy("offline", &TrivyOptions::offline, "Ask no server about packages"),
+      trivy("timeout", &TrivyOptions::timeout, "For one scan"),
+      trivy("server", &TrivyOptions::server, "URL of a Trivy server that keeps the database"),
+      place("server_token", &Scan::server_token_place, "Its token: file:PATH or env:NAME"),
+      trivy("database", &TrivyOptions::database_repository,
+            "registry/repository of a mirror of the database"),
+      trivy("database_age", &TrivyOptions::database_age_limit, "An older database is stale"),
+      {"stale",
+       "A stale database: warn or refuse to scan",
+       [](Scan& to, const Value& value) {
+         const auto given = value.text("warn or refuse");
+         if (given && *given != "warn" && *given != "refuse")
+           value.refuse("must be warn or refuse");
+         if (given) to.trivy.stale = *given == "refuse" ? scan::Stale::refuse : scan::Stale::warn;
+       },
+       [](const Scan& from) {
+         return Json(from.trivy.stale == scan::Stale::refuse ? "refuse" : "warn");
+       },
+       {{"enum", {"warn", "refuse"}}}},
+      {"waivers",
+       "Vulnerabilities that do not count",
+       read_waivers,
+       show_waivers,
+       {{"type", "array"}, {"items", object_schema(waiver_rows())}}},
+  };
+  return rows;
+}
+
+}  // namespace lighterman::config

@@ -1,0 +1,259 @@
+// What stands between a staged image and its tags: facts, scan, verdict, signatures, publishing.
+#include <boost/json.hpp>
+
+#include "core/error.hpp"
+#include "core/json.hpp"
+#include "core/text.hpp"
+#include "os/hash.hpp"
+#include "pipeline/decide.hpp"
+#include "pipeline/facts.hpp"
+#include "pipeline/hooks.hpp"
+#include "pipeline/image_run.hpp"
+#include "pipeline/stage.hpp"
+#include "source/context.hpp"
+
+namespace lighterman::pipeline {
+namespace {
+
+/// A blob that is small by its nature, such as a config.
+std::string read_small(const registry::BlobSource& blob) {
+  constexpr std::uint64_t largest = 8 << 20;
+  if (blob.descriptor.size > largest)
+    throw Error(ErrorKind::invalid,
+                concat("the image's config is larger than ", render_size(largest)));
+  std::string bytes(blob.descriptor.size, '\0');
+  const Pull pull = blob.open(0);
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const std::size_t got = pull(bytes.data() + filled, bytes.size() - filled);
+    if (got == 0) break;
+    filled += got;
+  }
+  if (os::sha256(std::string_view(bytes).substr(0, filled)) != blob.descriptor.digest)
+    throw Error(ErrorKind::unavailable, "the image's config came in damaged");
+  return bytes;
+}
+
+void tell_layers(const StageLog& log, const PublishedImage& image) {
+  for (const LayerOutcome& layer : image.layers) {
+    log.note(concat("layer ", layer.blob.digest.brief(), ' ', render(layer.fate), ", ",
+                    render_size(layer.blob.size), ": ", layer.reason));
+  }
+  for (const TagOutcome& tag : image.tags) {
+    const std::string why = tag.reason.empty() ? "" : concat(": ", tag.reason);
+    const std::string text = concat("tag ", tag.tag, ' ', render(tag.fate), why);
+    if (tag.fate == TagOutcome::Fate::held_back) {
+      log.warn(text);
+    } else {
+      log.note(text);
+    }
+  }
+}
+
+}  // namespace
+
+boost::json::object ImageRun::facts_of(const StagedImage& image, staging::Session& session,
+                                       const std::stop_token& stop) {
+  StagedScene scene;
+  scene.push = &push_;
+  scene.plan = &plan_;
+  scene.image = &image;
+  scene.config = read_small(session.blob(image.config, stop));
+  scene.dockerfile =
+      source::Context(yard_.mirror(plan_.source), plan_.commit, plan_.context, plan_.dockerfile)
+          .dockerfile_text();
+  scene.staging = staging_.address();
+  scene.engine = record("engine").find().value_or(nullptr);
+  scene.previous =
+      previous_image(store_.facts(concat("last:", plan_.source, '/', plan_.image)), run_);
+  return staged_facts(scene);
+}
+
+std::string ImageRun::dockerfile_text() {
+  return source::Context(yard_.mirror(plan_.source), plan_.commit, plan_.context, plan_.dockerfile)
+      .dockerfile_text();
+}
+
+std::optional<Findings> ImageRun::inspect(const StagedImage& image, staging::Session& session,
+                                          policy::Decision& verdict, const std::stop_token& stop) {
+  if (yard_.scanner() == nullptr) return {};
+  const StageLog log = this->log("scan");
+  const config::Scan& options = *yard_.config().scan;
+  Findings findings;
+  try {
+    // Kept with the stage is only how many there were: findings change with every database.
+    record("scan").perform([&]() -> boost::json::value {
+      findings = yard_.scanner()->scan(staged_for_scan(image, session), image.manifest, stop);
+      explain(findings, image, engine::Dockerfile(dockerfile_text()), options, system_now());
+      return {{"digest", image.manifest.text()},
+              {"scanner", findings.scanner},
+              {"counts", findings_facts(findings).at("counts")},
+              {"warnings", json_array(findings.warnings)}};
+    });
+  } catch (const Error& error) {
+    // An image that nobody looked at is not let through, unless the operator says so.
+    if (error.kind() == ErrorKind::cancelled) throw;
+    const std::string why = concat("the image could not be scanned: ", error.what());
+    log.warn(why);
+    if (options.deny_unscanned) verdict.deny.push_back({why, "scan"});
+    return {};
+  }
+  for (const std::string& warning : findings.warnings) log.warn(warning);
+  for (const std::string& reason : reasons_against(findings, options))
+    verdict.deny.push_back({reason, "scan"});
+  const auto counts = findings.counts();
+  log.note(concat(findings.list.size(), " findings, ", counts.of(Severity::critical),
+                  " of them critical, ", counts.of(Severity::high), " high, ", counts.waived,
+                  " waived"));
+  return findings;
+}
+
+scan::Image ImageRun::staged_for_scan(const StagedImage& image, staging::Session& session) const {
+  const engine::Login login = session.login();
+  return scan::RegistryImage{
+      Reference::parse(concat(staging_.address(), '/', image.repository)).at(image.manifest),
+      login.username,
+      login.password,
+      {}};
+}
+
+/// The verdict over this very image: what was said of another digest does not count.
+policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::object& facts,
+                                 policy::Decision scanned, const std::stop_token& stop) {
+  const auto done = record("gate").find();
+  if (done && done->at("digest").as_string() == image.manifest.text())
+    return policy::decision_from(done->at("decision"));
+  policy::Decision decision;
+  record("gate").perform([&]() -> boost::json::value {
+    decision =
+        Hooks(yard_, store_, journal_, run_).ask(policy::Hook::on_staged, plan_.image, facts, stop);
+    decision.deny.insert(decision.deny.begin(), scanned.deny.begin(), scanned.deny.end());
+    return {{"digest", image.manifest.text()},
+            {"denied", why_denied(decision).value_or("")},
+            {"decision", to_json(decision)}};
+  });
+  return decision;
+}
+
+std::vector<Endorsement> ImageRun::endorsements_for(const policy::Decision& verdict,
+                                                    const StagedImage& image,
+                                                    staging::Session& session,
+                                                    const std::stop_token& stop) {
+  EndorsementScene scene;
+  scene.config = &yard_.config();
+  scene.now = system_now();
+  scene.sbom = [&] {
+    if (yard_.scanner() == nullptr)
+      throw Error(ErrorKind::invalid,
+                  "the configuration has no scanner (scan: {}), which makes the SBOM");
+    return yard_.scanner()->make_sbom(staged_for_scan(image, session), stop);
+  };
+  trust::Provenance& provenance = scene.provenance;
+  const std::string url = yard_.config().base_url();
+  provenance.builder_id = url;
+  provenance.invocation_id = concat(url, "/api/v1/runs/", run_.id);
+  provenance.source = public_source_url(yard_.config().source(plan_.source).url);
+  provenance.commit = plan_.commit;
+  provenance.ref = plan_.ref;
+  provenance.dockerfile = plan_.dockerfile.empty() ? "Dockerfile" : plan_.dockerfile;
+  provenance.target = plan_.target;
+  if (!plan_.platform.empty()) provenance.platforms = {plan_.platform};
+  provenance.args = plan_.args;
+  // Of the stored stages, so that an attempt that goes on says the same again.
+  for (const Stage& stage : store_.stages(run_.id)) {
+    if (stage.image != plan_.image) continue;
+    if (stage.name == "engine") provenance.started = stage.started;
+    if (stage.name == "staging" && stage.ended) provenance.finished = *stage.ended;
+  }
+  return endorsements(verdict, scene,
+                      [&](const std::string& warning) { log("trust").warn(warning); });
+}
+
+/// Beside the manifest by digest, before any tag points to it.
+void ImageRun::endorse(const Destination& destination, const StagedImage& image,
+                       const std::string& manifest, const std::vector<Endorsement>& endorsements,
+                       const std::stop_token& stop) {
+  const Subject subject{destination.client,
+                        destination.repository.at(image.manifest),
+                        {image.media_type, image.manifest, manifest.size()}};
+  for (const Endorsement& each : endorsements) {
+    const auto records =
+        attach(subject, {each.key}, each.assertions, SignatureForms::both, system_now(), stop);
+    for (const trust::SignatureRecord& record : records)
+      log("trust").note(concat(destination.repository.name(), ": ", record.predicate_type, " (",
+                               record.form, ") by key ", record.key_hint));
+  }
+}
+
+/// What the verdict asked for has been done before the tags.
+void ImageRun::close_actions() {
+  for (ActionRecord action : store_.actions(run_.id)) {
+    const bool ours = action.image == plan_.image && action.state == ActionState::planned &&
+                      (action.kind == "sign" || action.kind == "attach");
+    if (!ours) continue;
+    action.state = ActionState::done;
+    action.why.clear();
+    store_.put_action(action);
+  }
+}
+
+/// Hooks that fail here come too late to keep anything back: they are told as the run's problem.
+std::string ImageRun::tell_published(const boost::json::object& facts,
+                                     const std::stop_token& stop) {
+  StageRecord record = this->record("on_published");
+  boost::json::value decision = record.find().value_or(nullptr);
+  if (decision.is_null()) {
+    decision = record.perform([&] {
+      return to_json(Hooks(yard_, store_, journal_, run_)
+                         .ask(policy::Hook::on_published, plan_.image, facts, stop));
+    });
+  }
+  return policy::reasons(policy::decision_from(decision).problems);
+}
+
+std::vector<PublishedImage> ImageRun::publish_all(Publisher& publisher, const StagedImage& image,
+                                                  const std::string& manifest,
+                                                  const std::vector<Endorsement>& endorsements,
+                                                  const std::stop_token& stop) {
+  std::vector<PublishedImage> published;
+  std::optional<Error> first_failure;
+  for (const Destination& destination : publisher.destinations()) {
+    try {
+      published.push_back(publish(destination, publisher, image, manifest, endorsements, stop));
+    } catch (const Error& error) {
+      // One registry that is down must not keep the image from the others.
+      if (error.kind() == ErrorKind::cancelled) throw;
+      log("publish").error(error.what());
+      if (!first_failure) first_failure = error;
+    }
+  }
+  if (first_failure) throw Error(*first_failure);
+  return published;
+}
+
+PublishedImage ImageRun::publish(const Destination& destination, Publisher& publisher,
+                                 const StagedImage& image, const std::string& manifest,
+                                 const std::vector<Endorsement>& endorsements,
+                                 const std::stop_token& stop) {
+  const std::string name = concat("publish:", destination.repository.name());
+  if (const auto done = record(name).find()) return published_image_from(*done);
+  const StageLog log = this->log(name);
+  const Ancestry is_ancestor = [&](const std::string& older, const std::string& newer) {
+    return yard_.mirror(plan_.source).is_ancestor(older, newer);
+  };
+  return published_image_from(record(name).perform([&]() -> boost::json::value {
+    return during(concat("publishing ", destination.repository.name()), [&] {
+      return steady(options_.retry, store_, run_.id, log, stop, [&] {
+        PublishedImage published = publisher.bring(image, manifest, destination, stop);
+        endorse(destination, image, manifest, endorsements, stop);
+        set_tags(published, plan_.tags, image.media_type, manifest,
+                 {run_.id, plan_.commit, plan_.ref}, is_ancestor, *destination.client, store_,
+                 stop);
+        tell_layers(log, published);
+        return to_json(published);
+      });
+    });
+  }));
+}
+
+}  // namespace lighterman::pipeline

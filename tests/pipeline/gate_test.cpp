@@ -1,0 +1,234 @@
+// What must be true of an image before anybody can pull it by a tag: scanned with the real Trivy,
+// signed so that the real cosign believes it.
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <set>
+
+#include "core/error.hpp"
+#include "os/file.hpp"
+#include "pipeline/house.hpp"
+#include "support/peers.hpp"
+#include "support/trivy_db.hpp"
+#include "trust/keyring.hpp"
+
+namespace lighterman::pipeline {
+namespace {
+
+/// A shop whose image holds Debian packages with known vulnerabilities.
+class Gate : public ::testing::Test {
+ protected:
+  Gate() {
+    package("libssl3", "openssl", "3.0.9-1");
+    house.git.write("debian_version", "12.1\n");
+    house.git.write("os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    house.git.write("Dockerfile",
+                    "FROM busybox\n"
+                    "COPY debian_version os-release /etc/\n"
+                    "COPY libssl3 /var/lib/dpkg/status.d/libssl3\n"
+                    "COPY zlib1g /var/lib/dpkg/status.d/zlib1g\n");
+  }
+  void package(const std::string& name, const std::string& source, const std::string& version) {
+    house.git.write(name, concat("Package: ", name,
+                                 "\nStatus: install ok installed\nArchitecture: amd64\nSource: ",
+                                 source, "\nVersion: ", version, "\nMaintainer: x <x@y.z>\n\n"));
+  }
+  /// zlib's only advisory is critical, and will not be fixed.
+  void with_zlib() { package("zlib1g", "zlib", "1:1.2.13.dfsg-1"); }
+  void without_zlib() { package("zlib1g", "shop-nothing", "1"); }
+
+  config::Scan& scanner() {
+    support::write_trivy_database(cache.path(), support::debian_advisories());
+    config::Scan& scan = house.config.scan.emplace();
+    scan.trivy.program = support::Peers::folder() / "trivy";
+    scan.cache = cache.path();
+    scan.trivy.skip_update = true;
+    scan.trivy.offline = true;
+    scan.trivy.database_age_limit = std::chrono::hours(24 * 3650);
+    return scan;
+  }
+  void keys() {
+    os::replace_file(folder.path() / "password", "s3cret", 0600);
+    trust::Keyring(folder.path() / "keys").add("release", Secret("s3cret"), system_now());
+    house.config.keys = config::Keys{folder.path() / "keys",
+                                     concat("file:", (folder.path() / "password").string()), true};
+  }
+  config::PluginSeat& plugin(const std::string& name, boost::json::object settings = {}) {
+    config::PluginSeat& seat = house.config.plugins[name];
+    seat.name = name;
+    seat.settings = std::move(settings);
+    return seat;
+  }
+  os::Outcome cosign(int version, const std::string& verb, std::vector<std::string> more = {}) {
+    std::vector<std::string> words{verb, "--key", (folder.path() / "keys/release.pub").string(),
+                                   "--insecure-ignore-tlog"};
+    words.insert(words.end(), more.begin(), more.end());
+    words.push_back(house.reference().at(*house.tag("1.4.2")).text());
+    return peers.run(concat("cosign", version), words);
+  }
+  /// Pushes the commit as version 1.4.2.
+  lighterman::Run release() {
+    house.git.commit("Release");
+    house.git.tag("v1.4.2");
+    return house.push("refs/tags/v1.4.2");
+  }
+
+  os::ScratchFolder folder, cache;
+  support::Peers peers{folder.path()};
+  House house;
+};
+
+TEST_F(Gate, ACriticalFindingKeepsTheTagBackAndNamesTheLineThatBroughtIt) {
+  with_zlib();
+  house.git.commit("Use zlib");
+  scanner();
+  house.start();
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::denied) << run.why << house.log(run.id);
+  EXPECT_NE(run.why.find("CRITICAL CVE-2023-45853: line 4 installs zlib1g"), std::string::npos)
+      << run.why;
+  EXPECT_EQ(run.why.find("openssl"), std::string::npos) << "HIGH passes by default: " << run.why;
+  EXPECT_FALSE(house.tag("main"));
+}
+
+TEST_F(Gate, AWaivedFindingLetsTheImagePassAndAnEndedWaiverDoesNot) {
+  with_zlib();
+  house.git.commit("Use zlib");
+  scanner().waivers = {{.vulnerability = "CVE-2023-45853",
+                        .reason = "minizip is not used",
+                        .who = "ann",
+                        .until = system_now() + std::chrono::hours(24)}};
+  house.start();
+  const lighterman::Run run = house.push();
+  EXPECT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  const auto facts = house.store->find_hook(run.id, "web", "on_staged")->facts;
+  EXPECT_EQ(facts.at("findings").at("counts").at("CRITICAL"), 0);
+  EXPECT_EQ(facts.at("findings").at("list").at(0).at("waived"), "minizip is not used");
+
+  house.config.scan->waivers.at(0).until = system_now() - std::chrono::hours(24);
+  house.start();
+  EXPECT_EQ(house.push().state, RunState::denied);
+}
+
+TEST_F(Gate, TheSameImageWithTheSameDatabaseIsScannedOnce) {
+  without_zlib();
+  house.git.commit("One");
+  config::Scan& scan = scanner();
+  const auto calls = folder.path() / "calls";
+  const auto program = folder.path() / "trivy";
+  os::replace_file(program,
+                   concat("#!/bin/sh\ncase \"$*\" in *image*) echo x >>", calls.string(),
+                          ";; esac\nexec ", scan.trivy.program, " \"$@\"\n"),
+                   0755);
+  scan.trivy.program = program.string();
+  house.start();
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  EXPECT_EQ(os::read_file(calls, 1000), "x\n");
+}
+
+TEST_F(Gate, AScannerThatIsMissingDeniesUnlessTheOperatorAllowsIt) {
+  without_zlib();
+  house.git.commit("One");
+  scanner().trivy.program = "/nowhere/trivy";
+  house.start();
+  const lighterman::Run run = house.push();
+  EXPECT_EQ(run.state, RunState::denied);
+  EXPECT_NE(run.why.find("the image could not be scanned: "), std::string::npos) << run.why;
+  EXPECT_NE(run.why.find("/nowhere/trivy"), std::string::npos) << run.why;
+  house.config.scan->deny_unscanned = false;
+  house.start();
+  EXPECT_EQ(house.push().state, RunState::succeeded);
+}
+
+TEST_F(Gate, AReleaseIsSignedAndDescribedSoThatBothCosignsBelieveIt) {
+  without_zlib();
+  scanner();
+  keys();
+  plugin("sign-releases", {{"key", "release"}});
+  plugin("attach-sbom");
+  house.start();
+  const lighterman::Run run = release();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  for (const int version : {2, 3}) {
+    const os::Outcome signature = cosign(version, "verify");
+    EXPECT_EQ(signature.exit_code, 0) << version << signature.errors << house.log(run.id);
+    const os::Outcome sbom = cosign(version, "verify-attestation", {"--type", "cyclonedx"});
+    EXPECT_EQ(sbom.exit_code, 0) << version << sbom.errors << house.log(run.id);
+  }
+  EXPECT_NE(cosign(2, "verify").output.find(run.commit), std::string::npos)
+      << "the claims name the commit";
+  for (const ActionRecord& action : house.store->actions(run.id))
+    EXPECT_EQ(action.state, ActionState::done) << action.kind << action.why;
+
+  // Once more: nothing is added.
+  const auto tags = house.yard->registry(house.reference().host()).tags(house.reference(), {});
+  ASSERT_EQ(house.push("refs/tags/v1.4.2").state, RunState::succeeded);
+  EXPECT_EQ(house.yard->registry(house.reference().host()).tags(house.reference(), {}), tags);
+}
+
+TEST_F(Gate, ASignatureThatCannotBeMadeKeepsTheTagBack) {
+  without_zlib();
+  plugin("sign-releases", {{"key", "release"}});
+  house.start();
+  const lighterman::Run run = release();
+  EXPECT_EQ(run.state, RunState::failed);
+  EXPECT_NE(run.why.find("the configuration has no keys"), std::string::npos) << run.why;
+  EXPECT_FALSE(house.tag("1.4.2"));
+}
+
+TEST_F(Gate, AKeyOverItsAgeSignsNoMore) {
+  without_zlib();
+  keys();
+  trust::Keyring(folder.path() / "keys")
+      .add("old", Secret("s3cret"), system_now() - std::chrono::hours(24 * 100));
+  plugin("sign-releases", {{"key", "old"}});
+  house.start();
+  const lighterman::Run run = release();
+  EXPECT_EQ(run.state, RunState::failed);
+  EXPECT_NE(run.why.find("key \"old\" is 100 days old"), std::string::npos) << run.why;
+  EXPECT_FALSE(house.tag("1.4.2"));
+  house.config.keys->refuse_expired = false;
+  house.start();
+  EXPECT_EQ(house.push("refs/tags/v1.4.2").state, RunState::succeeded);
+}
+
+TEST_F(Gate, NobodyEverSeesATagWithoutItsSignature) {
+  keys();
+  os::replace_file(folder.path() / "sign.lua",
+                   R"(-- sign.lua: every image is signed; those with an odd text are denied.
+return {
+  on_staged = function(image)
+    if image.push.title:match("odd") then return deny "odd" end
+    return sign { key = "release" }
+  end,
+})");
+  house.config.plugin_folders = {folder.path()};
+  plugin("sign");
+  house.start();
+  registry::Client& client = house.yard->registry(house.reference().host());
+  std::set<std::string> seen, unsigned_ones;
+  {
+    std::jthread watcher([&](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        const auto digest = client.find_tag(house.reference().with_tag("main"), {});
+        if (!digest || seen.contains(digest->text())) continue;
+        seen.insert(digest->text());
+        const std::string tag = concat("sha256-", digest->hex(), ".sig");
+        if (!client.find_tag(house.reference().with_tag(tag), {}))
+          unsigned_ones.insert(digest->text());
+      }
+    });
+    for (int round = 0; round < 10; ++round) {
+      package("zlib1g", "shop-nothing", std::to_string(round));
+      house.git.commit(concat(round % 2 == 0 ? "even " : "odd ", round));
+      const lighterman::Run run = house.push();
+      EXPECT_EQ(run.state, round % 2 == 0 ? RunState::succeeded : RunState::denied) << run.why;
+    }
+  }
+  EXPECT_EQ(seen.size(), 5U);
+  EXPECT_TRUE(unsigned_ones.empty());
+}
+
+}  // namespace
+}  // namespace lighterman::pipeline

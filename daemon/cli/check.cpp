@@ -104,8 +104,9 @@ std::vector<Finding> examine_all(const Config& config) {
     }
   };
   const policy::Catalogue catalogue(config.plugin_folders);
-  for (const auto& [name, seat] : config.plugins)
-    add_if_bad(concat("plugins.", name), [&] { pipeline::load_seat(seat, catalogue); });
+  for (const auto& entry : config.plugins)
+    add_if_bad(concat("plugins.", entry.first),
+               [&] { pipeline::load_seat(entry.second, catalogue); });
   for (const auto& [name, source] : config.sources) {
     const std::string path = concat("sources.", name);
     for (const config::Schedule& schedule : source.schedules)

@@ -20,7 +20,7 @@ Assertion assertion_of(const policy::Action& action, const EndorsementScene& sce
   const std::string kind = body.text("kind");
   if (kind == "provenance") return {"https://slsa.dev/provenance/v1", render(scene.provenance), {}};
   if (kind == "sbom") {
-    std::string sbom = scene.sbom();
+    std::string sbom = scene.sbom(scan::parse_sbom_format(body.text_or("format", "cyclonedx")));
     std::string type = trust::sbom_predicate_type(sbom);
     return {std::move(type), std::move(sbom), {}};
   }

@@ -16,7 +16,7 @@ namespace lighterman::pipeline {
 struct EndorsementScene {
   const config::Config* config = nullptr;
   trust::Provenance provenance;
-  std::function<std::string()> sbom;  ///< throws where no scanner is set up
+  std::function<std::string(scan::SbomFormat)> sbom;  ///< throws where no scanner is set up
   Instant now{};
 };
 

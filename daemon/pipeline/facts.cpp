@@ -33,10 +33,10 @@ boost::json::array target_facts(const BuildPlan& plan) {
   return list;
 }
 
-Json at_or(const Json& object, std::string_view key, Json fallback) {
+Json at_or(const Json& object, std::string_view key, const Json& fallback) {
   const auto* fields = object.if_object();
   const auto* found = fields != nullptr ? fields->if_contains(key) : nullptr;
-  return found == nullptr || found->is_null() ? std::move(fallback) : *found;
+  return found == nullptr || found->is_null() ? fallback : *found;
 }
 
 boost::json::array keys_of(const Json& map) {

@@ -142,11 +142,11 @@ std::vector<Endorsement> ImageRun::endorsements_for(const policy::Decision& verd
   EndorsementScene scene;
   scene.config = &yard_.config();
   scene.now = system_now();
-  scene.sbom = [&] {
+  scene.sbom = [&](scan::SbomFormat format) {
     if (yard_.scanner() == nullptr)
       throw Error(ErrorKind::invalid,
                   "the configuration has no scanner (scan: {}), which makes the SBOM");
-    return yard_.scanner()->make_sbom(staged_for_scan(image, session), stop);
+    return yard_.scanner()->make_sbom(staged_for_scan(image, session), format, stop);
   };
   trust::Provenance& provenance = scene.provenance;
   const std::string url = yard_.config().base_url();

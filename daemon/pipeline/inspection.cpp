@@ -47,8 +47,9 @@ Findings Scanner::scan(const scan::Image& image, const Digest& subject,
   return findings;
 }
 
-std::string Scanner::make_sbom(const scan::Image& image, const std::stop_token& stop) {
-  return trivy_.make_sbom(image, stop);
+std::string Scanner::make_sbom(const scan::Image& image, scan::SbomFormat format,
+                               const std::stop_token& stop) {
+  return trivy_.make_sbom(image, format, stop);
 }
 
 void explain(Findings& findings, const StagedImage& image, const engine::Dockerfile& dockerfile,

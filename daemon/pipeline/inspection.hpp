@@ -24,7 +24,8 @@ class Scanner {
   Scanner(const config::Config& config, store::Store& store);
 
   Findings scan(const scan::Image& image, const Digest& subject, const std::stop_token& stop);
-  std::string make_sbom(const scan::Image& image, const std::stop_token& stop);
+  std::string make_sbom(const scan::Image& image, scan::SbomFormat format,
+                        const std::stop_token& stop);
 
  private:
   store::Store& store_;

@@ -85,7 +85,27 @@ policy::PowersOptions Yard::powers_options() {
   options.registry = [this](const std::string& host) -> registry::Client& {
     return registry(host);
   };
+  if (config_->scan) {
+    options.scan = [this](const std::string& reference, const boost::json::value&,
+                          const std::stop_token& stop) { return scan_published(reference, stop); };
+  }
   return options;
+}
+
+boost::json::value Yard::scan_published(const std::string& text, const std::stop_token& stop) {
+  Reference reference = Reference::parse(text);
+  registry::Client& client = registry(reference.host());
+  if (!reference.digest()) {
+    const auto digest = client.find_tag(reference, stop);
+    if (!digest) throw Error(ErrorKind::not_found, concat("there is no ", reference));
+    reference = reference.at(*digest);
+  }
+  const auto login = client.login();
+  const Digest subject = *reference.digest();
+  return findings_facts(scanner_->scan(
+      scan::RegistryImage{
+          reference, login ? login->first : "", login ? login->second : Secret(), {}},
+      subject, stop));
 }
 
 source::Mirror& Yard::mirror(const std::string& source) {

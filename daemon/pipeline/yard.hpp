@@ -75,6 +75,7 @@ class Yard {
   };
   Moored* find_free(const std::string& name);
   policy::PowersOptions powers_options();
+  boost::json::value scan_published(const std::string& reference, const std::stop_token& stop);
 
   std::shared_ptr<const config::Config> config_;  // shared with the daemon, which swaps it
   store::Store& store_;

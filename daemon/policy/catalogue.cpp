@@ -93,6 +93,7 @@ std::vector<Catalogue::Entry> Catalogue::entries() const {
   }
   for (const Shipped& shipped : shipped_plugins()) found.emplace(shipped.name, path());
   std::vector<Entry> entries;
+  entries.reserve(found.size());
   for (const auto& [name, file] : found) entries.push_back({name, file});
   return entries;
 }

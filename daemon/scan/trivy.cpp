@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "core/choices.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
@@ -278,20 +279,31 @@ Findings Trivy::scan(const Image& image, const std::stop_token& stop) {
                 [&] { return report(std::move(checked), trivy, file, stop); });
 }
 
-std::string Trivy::make_sbom(const Image& image, const std::stop_token& stop) {
+SbomFormat parse_sbom_format(std::string_view given) {
+  static constexpr Choice<SbomFormat> formats[] = {{SbomFormat::cyclonedx, "cyclonedx"},
+                                                   {SbomFormat::spdx, "spdx"}};
+  return choice_of(formats, given, "SBOM format");
+}
+
+std::string Trivy::make_sbom(const Image& image, SbomFormat format, const std::stop_token& stop) {
+  const bool spdx = format == SbomFormat::spdx;
   std::optional<Turn> turn;
   if (options_.server.empty()) turn.emplace(*this, stop);
   const os::ScratchFolder folder;
   const std::filesystem::path file = folder.path() / "sbom.json";
   os::Program trivy =
-      program({"image", "--format", "cyclonedx", "--output", file.native()}, folder.path());
+      program({"image", "--format", spdx ? "spdx-json" : "cyclonedx", "--output", file.native()},
+              folder.path());
   if (options_.offline) trivy.arguments.emplace_back("--offline-scan");
   place(trivy, image);
   return during(concat("making the SBOM of ", subject_of(image)), [&] {
     run(trivy, stop);
     const boost::json::value sbom = read_report(file, options_.report_limit);
-    if (Fields(sbom, "sbom").text_or("bomFormat", "") != "CycloneDX")
-      throw Error(ErrorKind::invalid, "trivy wrote something that is not CycloneDX");
+    const bool right = spdx ? Fields(sbom, "sbom").find("spdxVersion") != nullptr
+                            : Fields(sbom, "sbom").text_or("bomFormat", "") == "CycloneDX";
+    if (!right)
+      throw Error(ErrorKind::invalid,
+                  concat("trivy wrote something that is not ", spdx ? "SPDX" : "CycloneDX"));
     return os::read_file(file, options_.report_limit);
   });
 }

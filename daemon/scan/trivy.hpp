@@ -18,6 +18,8 @@
 namespace lighterman::scan {
 
 enum class Stale { warn, refuse };
+enum class SbomFormat { cyclonedx, spdx };
+SbomFormat parse_sbom_format(std::string_view given);  ///< throws Error(invalid)
 
 struct TrivyOptions {
   std::string program = "trivy";            ///< in PATH, or a path
@@ -66,8 +68,8 @@ class Trivy {
   explicit Trivy(TrivyOptions options);
 
   Findings scan(const Image& image, const std::stop_token& stop);
-  /// The image's SBOM, CycloneDX JSON. Needs no database.
-  std::string make_sbom(const Image& image, const std::stop_token& stop);
+  /// The image's SBOM in JSON. Needs no database.
+  std::string make_sbom(const Image& image, SbomFormat format, const std::stop_token& stop);
   /// Scans what an SBOM lists; the image is not touched.
   Findings scan_sbom(const std::string& sbom, const Digest& subject, const std::stop_token& stop);
 

@@ -200,7 +200,7 @@ TEST(Run, NamesEveryStateAndKnowsWhichAreFinal) {
     EXPECT_EQ(parse_run_state(render(state)), state);
     final_states += is_final(state) ? 1 : 0;
   }
-  EXPECT_EQ(final_states, 5);
+  EXPECT_EQ(final_states, 6);
   EXPECT_FALSE(is_final(RunState::queued));
   EXPECT_FALSE(is_final(RunState::running));
   for (const StageState state : {StageState::running, StageState::done, StageState::failed})

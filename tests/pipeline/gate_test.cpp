@@ -146,15 +146,17 @@ TEST_F(Gate, AReleaseIsSignedAndDescribedSoThatBothCosignsBelieveIt) {
   scanner();
   keys();
   plugin("sign-releases", {{"key", "release"}});
-  plugin("attach-sbom");
+  plugin("attach-sbom", {{"formats", {"cyclonedx", "spdx"}}, {"provenance", true}});
   house.start();
   const lighterman::Run run = release();
   ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
   for (const int version : {2, 3}) {
     const os::Outcome signature = cosign(version, "verify");
     EXPECT_EQ(signature.exit_code, 0) << version << signature.errors << house.log(run.id);
-    const os::Outcome sbom = cosign(version, "verify-attestation", {"--type", "cyclonedx"});
-    EXPECT_EQ(sbom.exit_code, 0) << version << sbom.errors << house.log(run.id);
+    for (const char* type : {"cyclonedx", "spdxjson", "slsaprovenance1"}) {
+      const os::Outcome said = cosign(version, "verify-attestation", {"--type", type});
+      EXPECT_EQ(said.exit_code, 0) << version << type << said.errors << house.log(run.id);
+    }
   }
   EXPECT_NE(cosign(2, "verify").output.find(run.commit), std::string::npos)
       << "the claims name the commit";

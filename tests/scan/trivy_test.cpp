@@ -77,7 +77,7 @@ TEST(Trivy, FindsInAStoredSbomWhatTheDatabaseLearntLater) {
   const Scene scene;
   support::write_trivy_database(scene.cache.path(), {});
   Trivy trivy(scene.options());
-  const std::string sbom = trivy.make_sbom(scene.image.image(), never);
+  const std::string sbom = trivy.make_sbom(scene.image.image(), SbomFormat::cyclonedx, never);
   EXPECT_TRUE(trivy.scan_sbom(sbom, scene.image.digest(), never).list.empty());
   const auto monday = trivy.key(scene.image.digest());
   support::write_trivy_database(scene.cache.path(), support::debian_advisories(),

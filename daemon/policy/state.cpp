@@ -119,7 +119,8 @@ void State::exhaust(lua_State* lua, std::string why) {
   exhausted_ = std::move(why);
   // Whatever still runs (a close variable, an outer pcall) ends at its first instruction.
   look_after(1);
-  lua_pushlstring(lua, exhausted_->data(), exhausted_->size());
+  const std::string& text = *exhausted_;
+  lua_pushlstring(lua, text.data(), text.size());
   add_place(lua);
   lua_error(lua);
   std::abort();  // lua_error does not come back; its declaration does not say so

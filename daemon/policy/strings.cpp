@@ -62,9 +62,9 @@ int string_find(lua_State* lua) {
         ::memmem(subject.data() + *from, subject.size() - *from, pattern.data(), pattern.size());
     State::of(lua).check_time(lua);
     if (found == nullptr) return lua_pushnil(lua), 1;
-    const auto place = static_cast<std::size_t>(static_cast<const char*>(found) - subject.data());
-    lua_pushinteger(lua, static_cast<lua_Integer>(place) + 1);
-    lua_pushinteger(lua, static_cast<lua_Integer>(place + pattern.size()));
+    const lua_Integer place = static_cast<const char*>(found) - subject.data();
+    lua_pushinteger(lua, place + 1);
+    lua_pushinteger(lua, place + static_cast<lua_Integer>(pattern.size()));
     return 2;
   }
   Pattern matcher(pattern, State::of(lua).limits().match_steps);

@@ -6,9 +6,8 @@
 -- judged, and refuses to publish it. The author is who the forge says pushed, or whose token asked. A
 -- poll, a schedule or a caught-up push knows only the author that the commit itself names, and
 -- anybody can write that: they are refused where somebody owns the ref, unless `believe` has their
--- origin. A hook of your own that names no pusher leaves the commit's author too: have the pusher in
--- it, or take webhook out of `believe`. Authors are compared without case: by name, by address, or by
--- both as git writes them.
+-- origin. A webhook that names no pusher is refused as well. Authors are compared without case: by
+-- name, by address, or by both as git writes them.
 local function rule_for(push)
   local names = { push.branch or push.tag or "", push.ref or "" }
   local best
@@ -38,6 +37,8 @@ local function objection(push)
   local list = table.concat(owners, ", ")
   local believed = false
   for _, origin in ipairs(settings.believe) do believed = believed or origin == push.origin end
+  -- A forge that was asked to say who pushed, and did not.
+  if (push.origin == "webhook" or push.origin == "retry") and not push.author_known then believed = false end
   if not believed then
     return ("%s belongs to %s, and nobody but the commit itself says who pushed it (origin: %s): "
       .. "add \"%s\" to `believe` to trust commits, or start the run by hand")

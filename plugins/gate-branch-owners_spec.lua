@@ -53,6 +53,11 @@ describe("gate-branch-owners", function()
     expect(trusting.on_push(push { author = "ann", origin = "poll" })).to_equal {}
   end)
 
+  it("does not believe a webhook that does not say who pushed", function()
+    expect(by("ann", { author_known = false }).skip[1]).to_contain "nobody but the commit itself says who pushed it"
+    expect(by("ann", { author_known = false, origin = "api" })).to_equal {}
+  end)
+
   it("lets others build and not publish, when told so", function()
     local publish = plugin("gate-branch-owners", { owners = owners, stop = "publish" })
     expect(publish.on_push(push { author = "mallory" })).to_equal {}

@@ -128,6 +128,7 @@ Object push_facts(const PlanScene& scene) {
               {"commit", scene.commit.id},
               {"short", scene.commit.id.substr(0, 12)},
               {"author", event.author.empty() ? scene.commit.author : event.author},
+              {"author_known", !event.author.empty()},
               {"message", scene.commit.message},
               {"title", first_line(scene.commit.message)},
               {"origin", std::string(render(event.origin))},

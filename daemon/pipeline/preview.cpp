@@ -43,7 +43,9 @@ class Rehearsal {
     question.source = run_.event.source;
     question.facts = facts;
     question.now = run_.created;
-    question.perform = only_looking(yard_.rulebook().powers().performer(stop_));
+    // What a plugin does with a published image would be done to one that is not there.
+    if (hook != Hook::on_published)
+      question.perform = only_looking(yard_.rulebook().powers().performer(stop_));
     const Decision decision = policy::ask(*yard_.rulebook().seats(), question);
     for (const Said& said : told(decision)) {
       said_.push_back({{"hook", render(hook)}, {"plugin", said.plugin}, {"text", said.text}});

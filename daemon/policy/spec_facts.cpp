@@ -19,6 +19,8 @@ constexpr const char* push_text = R"json({
   "short": "4f0c1a2b9d3e",
   "before": "1b2c3d4e5f60718293a4b5c6d7e8f90123456789",
   "author": "Ada Lovelace <ada@shop.example>",
+  "author_known": true,
+  "committed": "2026-03-14T15:00:00Z",
   "message": "Let carts survive a restart\n\nThey were kept in memory only.",
   "title": "Let carts survive a restart",
   "changed_paths": ["Dockerfile", "src/cart.go"],

@@ -28,6 +28,7 @@
 ---@field ref? string
 ---@field before? string
 ---@field author string
+---@field author_known boolean
 ---@field message string
 ---@field title string The message's first line
 ---@field changed_paths? string[] nil: not known

@@ -125,6 +125,7 @@ TEST_F(Decide, APluginSeesThePushAndThePlan) {
   EXPECT_FALSE(seen.as_object().contains("branch"));
   EXPECT_EQ(seen.at("title"), "Say");
   EXPECT_EQ(seen.at("author"), "Ann <a@b>");
+  EXPECT_EQ(seen.at("author_known"), false) << "only the commit says so";
   EXPECT_EQ(seen.at("changed_paths").as_array().size(), 2u);
   EXPECT_EQ(seen.at("image").at("targets").at(0), "registry.example/acme/web");
   EXPECT_EQ(seen.at("image").at("tags").at(0).at("tag"), "1.4.2");

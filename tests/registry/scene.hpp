@@ -131,7 +131,13 @@ class Proxy {
       server.send(part);
       left -= part.size();
     }
-    if (refuse) return;
+    if (refuse) {
+      // The client hears of the cut when the registry has taken what it got: what a busy one still
+      // reads, nobody can ask it for.
+      shutdown(server.socket(), SHUT_WR);
+      server.await_end();
+      return;
+    }
     for (std::string part; !(part = server.read_some()).empty();) client.send(part);
   }
   int upstream_;

@@ -51,7 +51,8 @@ TEST_P(Hostile, EndsInAClearErrorAndNothingElseSuffers) {
   EXPECT_NE(problem.value.find("on_push"), std::string::npos) << problem.value;
   EXPECT_NE(problem.value.find("\"source\":\"shop\""), std::string::npos) << problem.value;
   EXPECT_LT(problem.value.size(), 3000U);
-  EXPECT_LT(took, std::chrono::seconds(4));
+  // Not how fast, but that it does not go on: sanitizers and other work make it slow.
+  EXPECT_LT(took, std::chrono::minutes(1));
   ASSERT_EQ(decision.skip.size(), 1U) << "the other plugin was not heard";
   EXPECT_EQ(ask({friendly}, question, tight()).skip.size(), 1U) << "asking again";
 }

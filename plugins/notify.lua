@@ -7,7 +7,8 @@
 -- were skipped or cancelled. `message` is a template of {source} {ref} {status} {previous} {reason}
 -- {title} {author} {short} {run} {url} {duration} {images}; left empty, the plugin writes one. Robots
 -- that want a keyword get it with `keyword`. With `sign`, the name of another secret, the request is
--- signed: json with X-Signature-256: sha256=HEX over the body.
+-- signed: for feishu and dingtalk as their robots ask for, json with X-Signature-256: sha256=HEX over
+-- the body.
 local bad = { failed = true, denied = true }
 local quiet = { skipped = true, cancelled = true }
 local colors = { succeeded = "#2eb886", failed = "#d00000", denied = "#daa038" }
@@ -150,6 +151,18 @@ local writers = {
 
 -- Microsoft's workflows accept (202) what they will post.
 local accepted = { teams = { 200, 202 } }
+-- Robots answer 200 to what they refuse, too.
+local expected = { feishu = { code = 0 }, dingtalk = { errcode = 0 } }
+local styles = { json = "header", feishu = "feishu", dingtalk = "dingtalk" }
+
+local function signature()
+  if settings.sign == "" then return nil end
+  local style = styles[settings.format]
+  if not style then
+    error(("sign: %s does not look at it; it is for json, feishu and dingtalk"):format(settings.format), 0)
+  end
+  return { secret = secret(settings.sign), style = style }
+end
 
 return {
   needs = { http = "*", secret = "*" },
@@ -164,22 +177,19 @@ return {
     when = { type = "text", default = "failure", choices = { "always", "failure", "change" }, about = "Which runs are told of" },
     message = { type = "text", default = "", about = "Template of the text; empty: the plugin's own" },
     keyword = { type = "text", default = "", about = "What a Feishu or DingTalk robot asks to find in the text" },
-    sign = { type = "text", default = "", about = "The secret to sign the body of `format: json` with, by name; empty: unsigned" },
+    sign = { type = "text", default = "", about = "The secret to sign json, feishu or dingtalk with, by name; empty: unsigned" },
   },
 
   on_finished = function(run)
     if not is_wanted(run) then return end
-    if settings.sign ~= "" and settings.format ~= "json" then
-      error(("sign: %s does not look at it; it is for `format: json` (robots can ask for a `keyword` instead)")
-        :format(settings.format), 0)
-    end
     local heading, text = written(run)
     if settings.keyword ~= "" then text = text .. "\n" .. settings.keyword end
     return post {
       url = secret(settings.url),
       json = writers[settings.format](run, heading, text),
-      hmac = settings.sign ~= "" and { secret = secret(settings.sign), header = "X-Signature-256" } or nil,
+      hmac = signature(),
       ok = accepted[settings.format],
+      expect = expected[settings.format],
       about = settings.format .. ": " .. heading,
     }
   end,

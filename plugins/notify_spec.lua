@@ -133,9 +133,17 @@ describe("notify: formats", function()
     expect(sent.markdown.text).to_match "\\[Open the run\\]\\(https://lighterman.example/runs/42\\)$"
   end)
 
-  it("signs what is yours to check, and refuses to sign for others", function()
-    expect(body("json", failure, { sign = "key" }).hmac).to_equal { secret = secret "key", header = "X-Signature-256" }
-    expect(body("json").hmac).to_be_nil()
+  it("believes robots only when their answer says so, and others by the status", function()
+    expect(body("feishu").expect).to_equal { code = 0 }
+    expect(body("dingtalk").expect).to_equal { errcode = 0 }
+    for _, format in ipairs { "json", "slack", "mattermost", "teams" } do expect(body(format).expect).to_be_nil() end
+  end)
+
+  it("signs for those who look at it, and refuses to sign for others", function()
+    for format, style in pairs { json = "header", feishu = "feishu", dingtalk = "dingtalk" } do
+      expect(body(format, failure, { sign = "key" }).hmac).to_equal { secret = secret "key", style = style }
+      expect(body(format).hmac).to_be_nil()
+    end
     expect(function() told({ format = "slack", sign = "key" }, failure) end).to_fail_with "slack does not look at it"
   end)
 

@@ -50,6 +50,20 @@ void check_retain(const Json& body) {
   check_choice("retain", body, "by", {"semver", "time"});
 }
 
+/// Robots look for their signature in a place of their own.
+void check_style(const Json& body, const Json& hmac) {
+  check_choice("post.hmac", hmac, "style", {"header", "dingtalk", "feishu"});
+  const Fields fields(hmac, "post.hmac");
+  const std::string style = fields.text_or("style", "header");
+  if (style != "header" && fields.find("header") != nullptr) {
+    fields.refuse("header", concat("belongs to style = \"header\", not to \"", style, '"'));
+  }
+  const auto* json = Fields(body, "post").find("json");
+  if (style == "feishu" && (json == nullptr || !json->is_object())) {
+    fields.refuse("style", "\"feishu\" signs in the body, so that json must be a table of names");
+  }
+}
+
 void check_request(const Json& body) {
   check_form("post", body,
              {{"url", Form::text_or_secret, true},
@@ -60,6 +74,7 @@ void check_request(const Json& body) {
               {"method", Form::text},
               {"hmac", Form::hmac},
               {"ok", Form::statuses},
+              {"expect", Form::map},
               {"about", Form::any_text},
               {"tries", Form::count}});
   const Fields fields(body, "post");
@@ -70,6 +85,7 @@ void check_request(const Json& body) {
   if (const auto* url = fields.find("url"); url->is_string()) {
     during("post.url", [&] { return net::Url::parse(url->get_string()); });
   }
+  if (const auto* hmac = fields.find("hmac")) check_style(body, *hmac);
 }
 
 void check_post(const Json& body) {

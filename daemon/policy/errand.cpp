@@ -35,6 +35,30 @@ std::string form_of(const Json& given, const Opened& opened) {
   return form;
 }
 
+std::string signed_with(const std::string& key, const std::string& bytes) {
+  return render_base64(os::hmac_sha256(key, bytes));
+}
+
+/// DingTalk looks for time and signature in the query.
+void sign_for_dingtalk(net::Request& request, const std::string& secret, Instant now) {
+  const std::string stamp = std::to_string(now.time_since_epoch().count());
+  net::Url url = net::Url::parse(request.url);
+  url.query += concat(url.query.empty() ? "" : "&", "timestamp=", stamp,
+                      "&sign=", render_url_part(signed_with(secret, concat(stamp, '\n', secret))));
+  request.url = url.text();
+}
+
+/// Feishu and Lark look for them in the body; time and secret are the key there, and nothing is
+/// what they sign.
+void sign_for_feishu(net::Request& request, boost::json::object json, const std::string& secret,
+                     Instant now) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+  const std::string stamp = std::to_string(seconds);
+  json["timestamp"] = stamp;
+  json["sign"] = signed_with(concat(stamp, '\n', secret), "");
+  request.body = boost::json::serialize(json);
+}
+
 }  // namespace
 
 Opened::Opened(const Json& body, const Grants& granted,
@@ -116,14 +140,18 @@ net::Request request_of(const Json& body, const Grants& granted, const Opened& o
   return request;
 }
 
-void add_signature(net::Request& request, const Json& body, const Opened& opened) {
+void add_signature(net::Request& request, const Json& body, const Opened& opened, Instant now) {
   const Fields fields(body, "post");
   const auto* hmac = fields.find("hmac");
   if (hmac == nullptr) return;
   const Fields signature(*hmac, "post.hmac");
+  const std::string secret = opened.reveal(signature.get("secret"));
+  const std::string style = signature.text_or("style", "header");
+  if (style == "dingtalk") return sign_for_dingtalk(request, secret, now);
+  if (style == "feishu")
+    return sign_for_feishu(request, fields.get("json").as_object(), secret, now);
   const auto* text = std::get_if<std::string>(&request.body);
-  const std::string digest = os::hmac_sha256(opened.reveal(signature.get("secret")),
-                                             text == nullptr ? std::string() : *text);
+  const std::string digest = os::hmac_sha256(secret, text == nullptr ? std::string() : *text);
   request.headers.add(signature.text_or("header", "X-Signature-256"),
                       concat("sha256=", render_hex(digest)));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/secret.hpp"
+#include "core/time.hpp"
 #include "net/http.hpp"
 #include "os/program.hpp"
 #include "policy/capability.hpp"
@@ -36,9 +37,11 @@ std::vector<std::pair<std::string, std::string>> pairs_of(const boost::json::val
 /// The request that an http wish or a post describes; its host is checked against the grants.
 net::Request request_of(const boost::json::value& body, const Grants& granted,
                         const Opened& opened);
-/// Adds the signature that a post asks for: "sha256=" and the HMAC of the body in hex, as GitHub
-/// and Gitea sign their webhooks.
-void add_signature(net::Request& request, const boost::json::value& body, const Opened& opened);
+/// Adds the signature that a post asks for: in a header, "sha256=" and the HMAC of the body in hex,
+/// as GitHub and Gitea sign their webhooks; or over the time, where DingTalk and Feishu look for
+/// it.
+void add_signature(net::Request& request, const boost::json::value& body, const Opened& opened,
+                   Instant now);
 /// The program that a run wish (`program`) or a post (`run`) describes.
 os::Program program_of(const boost::json::value& body, const char* name_key, const Opened& opened);
 

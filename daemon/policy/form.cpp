@@ -88,7 +88,9 @@ void check_value(const std::string& what, const Json& given, Form form) {
       return;
     }
     case Form::hmac:
-      return check_form(what, given, {{"secret", Form::secret, true}, {"header", Form::text}});
+      return check_form(
+          what, given,
+          {{"secret", Form::secret, true}, {"style", Form::text}, {"header", Form::text}});
     case Form::duration:
       if (given.is_number() && given.to_number<double>() > 0) return;
       if (!given.is_string()) refuse(what, "must be a length of time such as \"30s\"");

@@ -21,7 +21,7 @@ enum class Form {
   boolean,
   count,     ///< a whole number from 1 to 1000
   statuses,  ///< a list of HTTP statuses
-  hmac,      ///< { secret = handle, header = text }
+  hmac,      ///< { secret = handle, style = text, header = text }
   duration,  ///< "30s", or seconds
   table,     ///< plain data in a table
   data,      ///< plain data

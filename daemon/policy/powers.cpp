@@ -207,6 +207,57 @@ bool is_welcome(const Json& body, int status) {
               why);
 }
 
+/// Robots answer 200 to what they refuse, too: the answer's JSON says what became of it. They may
+/// be asked too often, or for a moment not know the time, so that another try may help.
+void check_expected(const Json& body, const net::Request& request, const net::Response& answer) {
+  const auto* expected = Fields(body, "post").find("expect");
+  if (expected == nullptr || !expected->is_object()) return;
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorKind::unavailable,
+                concat(request.method, ' ', net::Url::parse(request.url).shown(), ": ", why, ": ",
+                       shortened(valid_utf8(answer.body), 200)));
+  };
+  boost::system::error_code broken;
+  const Json told = boost::json::parse(answer.body, broken);
+  if (broken || !told.is_object()) refuse("the answer is no JSON object");
+  for (const auto& field : expected->get_object()) {
+    const auto* got = told.get_object().if_contains(field.key());
+    if (got != nullptr && *got == field.value()) continue;
+    refuse(concat("the answer's ", field.key(), " is ",
+                  got == nullptr ? "not there" : shortened(boost::json::serialize(*got), 60),
+                  ", where ", boost::json::serialize(field.value()), " was expected"));
+  }
+}
+
+void post_by_program(const PowersOptions& options, const Grants& granted, const Json& body,
+                     const Opened& opened, const std::stop_token& stop) {
+  os::Program program = program_of(body, "run", opened);
+  if (!covers(granted, "run", program.name)) {
+    throw Error(ErrorKind::denied, concat("run \"", program.name, "\" is not allowed"));
+  }
+  program.timeout = options.post_timeout;
+  program.output_limit = options.answer_limit;
+  const os::Outcome outcome = os::perform(program, stop);
+  if (outcome.exit_code == 0) return;
+  throw Error(ErrorKind::unavailable,
+              concat("running ", program.name, ": exit code ", outcome.exit_code, ": ",
+                     shortened(trim(valid_utf8(outcome.errors)), 200)));
+}
+
+void post_by_http(net::Client& client, const PowersOptions& options, const Grants& granted,
+                  const Json& body, const Opened& opened, const std::stop_token& stop) {
+  net::Request request = request_of(body, granted, opened);
+  if (request.method == "GET") request.method = "POST";
+  add_signature(request, body, opened, system_now());
+  request.trust = options.trust;
+  request.body_limit = options.answer_limit;
+  request.connect_timeout = std::min(request.connect_timeout, options.post_timeout);
+  request.total_timeout = options.post_timeout;
+  const net::Response answer = client.perform(request, stop);
+  if (!is_welcome(body, answer.status)) refuse_status(request, answer);
+  check_expected(body, request, answer);
+}
+
 }  // namespace
 
 Powers::Powers(PowersOptions options) : options_(std::move(options)) {}
@@ -227,27 +278,10 @@ void Powers::perform_post(const Seat& seat, const Json& body, const std::stop_to
   const Opened opened(body, granted, options_.secrets);
   blackened(opened, [&] {
     if (body.as_object().contains("run")) {
-      os::Program program = program_of(body, "run", opened);
-      if (!covers(granted, "run", program.name)) {
-        throw Error(ErrorKind::denied, concat("run \"", program.name, "\" is not allowed"));
-      }
-      program.timeout = options_.post_timeout;
-      program.output_limit = options_.answer_limit;
-      const os::Outcome outcome = os::perform(program, stop);
-      if (outcome.exit_code == 0) return;
-      throw Error(ErrorKind::unavailable,
-                  concat("running ", program.name, ": exit code ", outcome.exit_code, ": ",
-                         shortened(trim(valid_utf8(outcome.errors)), 200)));
+      post_by_program(options_, granted, body, opened, stop);
+    } else {
+      post_by_http(client_, options_, granted, body, opened, stop);
     }
-    net::Request request = request_of(body, granted, opened);
-    if (request.method == "GET") request.method = "POST";
-    add_signature(request, body, opened);
-    request.trust = options_.trust;
-    request.body_limit = options_.answer_limit;
-    request.connect_timeout = std::min(request.connect_timeout, options_.post_timeout);
-    request.total_timeout = options_.post_timeout;
-    const net::Response answer = client_.perform(request, stop);
-    if (!is_welcome(body, answer.status)) refuse_status(request, answer);
   });
 }
 

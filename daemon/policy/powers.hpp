@@ -38,7 +38,7 @@ class Powers {
   /// invalid for a wish that cannot be performed.
   Perform performer(std::stop_token stop);
   /// Does what a post{} asks for, once. Error(unavailable) where another try may help: no answer, a
-  /// status of 408, 429 or 5xx, a program that failed.
+  /// status of 408, 429 or 5xx, an answer that is not what the post expects, a program that failed.
   void perform_post(const Seat& seat, const boost::json::value& body, const std::stop_token& stop);
 
  private:

@@ -215,9 +215,10 @@
 ---@field form? table<string, string>
 ---@field headers? table<string, string|lighterman.Secret>
 ---@field method? "POST"|"PUT"|"PATCH"|"DELETE"
----@field hmac? { secret: lighterman.Secret, header?: string }
+---@field hmac? { secret: lighterman.Secret, style?: "header"|"dingtalk"|"feishu", header?: string }
 ---@field ok? integer[] Statuses that are success
 ---@field run? string A program, instead of a url
+---@field expect? table<string, string|number|boolean> Members of a good answer's JSON
 ---@field args? string[]
 ---@field input? string
 ---@field env? table<string, string|lighterman.Secret>

@@ -175,3 +175,7 @@ TEST(Actions, AreRefusedWithWhatIsWrong) {
 
 }  // namespace
 }  // namespace lighterman::policy::test
+           {Hook::on_finished, "post { url = 'https://x.example/', expct = { code = 0 } }",
+            "did you mean \"expect\"?"},
+           {Hook::on_finished, "post { url = 'https://x.example/', expect = { code = {} } }",
+            "post.expect.code: must be a text"},

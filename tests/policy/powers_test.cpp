@@ -1,6 +1,11 @@
 #include "policy/powers.hpp"
 
 #include <httplib.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <array>
+#include <optional>
 
 #include "net/loopback.hpp"
 #include "os/file.hpp"
@@ -406,6 +411,102 @@ TEST(Post, IsSignedOverItsBody) {
   EXPECT_EQ(echo.last.get_header_value("Token"), Scene::token);
   EXPECT_EQ(echo.last.get_header_value("X-Hub-Signature-256"),
             "sha256=" + render_hex(os::hmac_sha256(Scene::token, R"({"text":"done"})")));
+}
+
+/// A robot's webhook whose URL is a secret, as its signing key is.
+struct Robot {
+  explicit Robot(const std::string& fields) {
+    ::setenv("LIGHTERMAN_TEST_ROBOT", echo.url("/robot/send?access_token=hush").c_str(), 1);
+    scene.options.secrets["robot"] = "env:LIGHTERMAN_TEST_ROBOT";
+    posting.emplace("{ url = secret 'robot', json = { text = 'done' }, " + fields + " }",
+                    Grants{{"http", {"private:127.0.0.1"}}, {"secret", {"slack", "robot"}}});
+  }
+  std::string failure() {
+    Powers powers(scene.options);
+    return failure_of([&] { powers.perform_post(posting->seat, posting->body, {}); });
+  }
+  Scene scene;
+  Echo echo;
+  std::optional<Posting> posting;
+};
+
+std::string openssl_signature(const std::string& key, const std::string& bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
+  unsigned size = 0;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), mac.data(), &size);
+  std::array<unsigned char, 2 * EVP_MAX_MD_SIZE> text{};
+  const int length = EVP_EncodeBlock(text.data(), mac.data(), static_cast<int>(size));
+  return {reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length)};
+}
+
+/// Both robots refuse a time that is an hour off.
+void expect_recent(std::chrono::milliseconds stamp) {
+  EXPECT_LT(std::chrono::abs(system_now().time_since_epoch() - stamp), std::chrono::hours(1));
+}
+
+TEST(Post, IsSignedAsDingTalksRobotsAskForIt) {
+  Robot robot("hmac = { secret = secret 'slack', style = 'dingtalk' }, expect = { errcode = 0 }");
+  robot.echo.answer = R"({"errcode":0,"errmsg":"ok"})";
+  EXPECT_EQ(robot.failure(), "nothing");
+  const httplib::Request& asked = robot.echo.last;
+  EXPECT_EQ(asked.path, "/robot/send");
+  EXPECT_EQ(asked.get_param_value("access_token"), "hush");
+  const std::string stamp = asked.get_param_value("timestamp");
+  EXPECT_EQ(asked.get_param_value("sign"),
+            openssl_signature(Scene::token, stamp + "\n" + Scene::token));
+  expect_recent(std::chrono::milliseconds(std::stoll(stamp)));
+  EXPECT_EQ(asked.body, R"({"text":"done"})");
+  EXPECT_FALSE(asked.has_header("X-Signature-256"));
+}
+
+TEST(Post, IsSignedAsFeishusRobotsAskForIt) {
+  Robot robot("hmac = { secret = secret 'slack', style = 'feishu' }, expect = { code = 0 }");
+  robot.echo.answer = R"({"code":0,"msg":"success","data":{}})";
+  EXPECT_EQ(robot.failure(), "nothing");
+  EXPECT_EQ(robot.echo.last.target, "/robot/send?access_token=hush");
+  const Json sent = boost::json::parse(robot.echo.last.body);
+  const std::string stamp(sent.at("timestamp").as_string());
+  EXPECT_EQ(sent.at("sign").as_string(), openssl_signature(stamp + "\n" + Scene::token, ""));
+  expect_recent(std::chrono::seconds(std::stoll(stamp)));
+  EXPECT_EQ(sent.at("text").as_string(), "done");
+}
+
+TEST(Post, IsNotToldWhenARobotAnswersThatItIsNot) {
+  Robot robot("hmac = { secret = secret 'slack', style = 'dingtalk' }, expect = { errcode = 0 }");
+  robot.echo.answer = R"({"errcode":310000,"errmsg":"sign not match"})" + std::string(500, ' ');
+  const std::string refused = robot.failure();
+  expect_holds(refused, "unavailable: POST ");
+  expect_holds(refused,
+               "the answer's errcode is 310000, where 0 was expected: "
+               R"({"errcode":310000,"errmsg":"sign not match"})");
+  EXPECT_LT(refused.size(), 400U);
+  EXPECT_EQ(refused.find("hush"), std::string::npos) << refused;
+  EXPECT_EQ(refused.find("sign="), std::string::npos) << refused;
+  robot.echo.answer = "{}";
+  expect_holds(robot.failure(), "the answer's errcode is not there, where 0 was expected: {}");
+  robot.echo.answer = "<html>hush</html>";
+  expect_holds(robot.failure(), "the answer is no JSON object: <html>");
+}
+
+TEST(Post, SaysWhatASignatureLacks) {
+  const auto refusal = [](const std::string& rest) {
+    const std::string body = "{ url = 'https://a.example/', " + rest + " }";
+    const Seat posting = seat(concat("return ", notice, body, " end }"),
+                              {{"http", {"a.example"}}, {"secret", {"slack"}}});
+    const Decision decision = ask_one(posting, Hook::on_finished);
+    return decision.problems.empty() ? std::string() : decision.problems[0].value;
+  };
+  expect_holds(refusal("hmac = { secret = secret 'slack', styel = 'feishu' }"),
+               "post.hmac: unknown key \"styel\" (did you mean \"style\"?)");
+  expect_holds(refusal("hmac = { secret = secret 'slack', style = 'dingtlak' }"),
+               "post.hmac.style: must be one of header, dingtalk, feishu (did you mean "
+               "\"dingtalk\"?)");
+  expect_holds(refusal("hmac = { secret = secret 'slack', style = 'feishu', header = 'X' }"),
+               "post.hmac.header: belongs to style = \"header\"");
+  expect_holds(refusal("text = 'x', hmac = { secret = secret 'slack', style = 'feishu' }"),
+               "json must be a table of names");
+  EXPECT_EQ(refusal("json = { a = 1 }, hmac = { secret = secret 'slack', style = 'feishu' }"), "");
 }
 
 TEST(Post, SaysWhetherAnotherTryMayHelp) {

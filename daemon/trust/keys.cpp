@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <sys/prctl.h>
 
 #include <array>
 #include <cstring>
@@ -54,9 +55,11 @@ bool make_secure_heap() {
   return true;
 }
 
-/// OpenSSL keeps private numbers in its secure heap: locked, not dumped, wiped.
+/// OpenSSL keeps private numbers in its secure heap: locked, not dumped, wiped. But registers and
+/// stacks hold parts of them for moments, so from here on the process leaves no core at all, and no
+/// debugger of its user may look into it.
 void begin_secure_heap() {
-  static const bool made = make_secure_heap();
+  static const bool made = ::prctl(PR_SET_DUMPABLE, 0) == 0 && make_secure_heap();
   if (!made) broken("making memory that is kept out of core dumps");
 }
 

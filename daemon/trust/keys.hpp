@@ -42,8 +42,8 @@ struct KeyLimits {
   std::uint64_t scrypt_work = std::uint64_t{1} << 21;
 };
 
-/// A private key. It cannot be printed; its memory is kept out of core dumps and swap, and wiped.
-/// Any thread.
+/// A private key. It cannot be printed; its memory is kept out of swap, and wiped. A process that
+/// has one leaves no core dump and cannot be traced by its own user. Any thread.
 class Key {
  public:
   static Key make();  ///< a new ECDSA P-256 key

@@ -54,7 +54,7 @@ void Harbour::start() {
   daemon_ = std::make_unique<support::Background>(support::Background::Start{
       {LIGHTERMAN_PROGRAM, "serve", "--config", file("lighterman.yml").string()},
       environment,
-      "/",
+      workplace,
       file("daemon.log"),
       file("daemon.log")});
   net::Client client;

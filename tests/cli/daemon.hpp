@@ -45,6 +45,7 @@ class Harbour {
 
   support::GitRepository git;
   std::map<std::string, std::string> environment;  ///< of the command line
+  std::filesystem::path workplace = "/";           ///< the daemon's; nothing may depend on it
 
  private:
   os::ScratchFolder folder_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <openssl/crypto.h>
+#include <sys/prctl.h>
 
 #include <cstdio>
 #include <thread>
@@ -206,6 +207,7 @@ TEST(Key, StaysOutOfCoreDumps) {
     EXPECT_GT(CRYPTO_secure_used(), before);
   }
   EXPECT_EQ(CRYPTO_secure_used(), before);
+  EXPECT_EQ(::prctl(PR_GET_DUMPABLE), 0) << "registers and stacks must stay out of them too";
 }
 
 TEST(Cosign, OpensTheKeysThatAreMadeHere) {

@@ -18,6 +18,8 @@ constexpr Route table[] = {
     {"POST", "/api/v1/plan", Access::caller, plan_push},
     {"GET", "/api/v1/questions", Access::caller, list_questions},
     {"GET", "/api/v1/sources", Access::caller, list_sources},
+    {"GET", "/api/v1/keys", Access::caller, list_keys},
+    {"GET", "/api/v1/status", Access::caller, tell_status},
     {"GET", "/api/v1/healthz", Access::open, tell_health},
     {"GET", "/api/v1/readyz", Access::open, tell_readiness},
     {"GET", "/api/v1/version", Access::open, tell_version},

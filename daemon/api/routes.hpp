@@ -71,6 +71,8 @@ void retry_run(Room& room, Exchange& exchange);
 void plan_push(Room& room, Exchange& exchange);
 void list_questions(Room& room, Exchange& exchange);
 void list_sources(Room& room, Exchange& exchange);
+void list_keys(Room& room, Exchange& exchange);
+void tell_status(Room& room, Exchange& exchange);
 void tell_health(Room& room, Exchange& exchange);
 void tell_readiness(Room& room, Exchange& exchange);
 void tell_version(Room& room, Exchange& exchange);

@@ -68,20 +68,6 @@ std::function<int()> with_file(std::function<int()> act) {
   };
 }
 
-std::function<int()> with_daemon(std::function<int(Remote&)> act) {
-  return [act = std::move(act)] {
-    Remote remote = Remote::from_environment();
-    try {
-      return act(remote);
-    } catch (const Error& error) {
-      // Which daemon was asked is the first thing to know.
-      if (error.kind() != ErrorKind::unavailable) throw;
-      throw Error(error.kind(), concat(remote.server(), ": ", error.what(),
-                                       " (is the daemon running? LIGHTERMAN_SERVER says where)"));
-    }
-  };
-}
-
 CLI::App* add_verb(CLI::App& app, Words& words, const std::string& name, const std::string& meaning,
                    std::function<int()> act) {
   CLI::App* verb = app.add_subcommand(name, meaning);
@@ -161,6 +147,8 @@ void add_look_verbs(CLI::App& app, Words& words) {
                   }));
   add_run_option(verb, words);
   verb->add_flag("-f,--follow", words.follow, "Go on until the run ends");
+  add_verb(app, words, "status", "Say how the daemon is, and what is to be done soon",
+           with_daemon([&](Remote& remote) { return status(remote, words.form()); }));
 }
 
 void add_act_verbs(CLI::App& app, Words& words) {

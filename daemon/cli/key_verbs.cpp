@@ -5,6 +5,8 @@
 #include <iostream>
 #include <memory>
 
+#include "cli/live_log.hpp"
+#include "cli/remote.hpp"
 #include "cli/trust_verbs.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
@@ -42,26 +44,18 @@ struct KeyWords {
   }
 };
 
-boost::json::object to_json(const KeyEntry& entry, Instant now) {
-  return {{"name", entry.name},
-          {"state", trust::render(entry.state(now))},
-          {"kind", entry.public_key.kind()},
-          {"hint", entry.public_key.hint()},
-          {"created", render_time(entry.created)},
-          {"limit", render_time(entry.created + entry.most_age)},
-          {"signs_until", json_time(entry.signs_until)},
-          {"verifies_until", json_time(entry.verifies_until)},
-          {"key_file", entry.key_file.native()},
-          {"public_file", entry.public_file.native()},
-          {"public_key", entry.public_key.pem()},
-          {"warning", entry.warning(now)}};
+boost::json::object with_files(const KeyEntry& entry, Instant now) {
+  boost::json::object told = trust::to_json(entry, now);
+  told["key_file"] = entry.key_file.native();
+  told["public_file"] = entry.public_file.native();
+  return told;
 }
 
 void show(const std::vector<KeyEntry>& entries, bool json) {
   const Instant now = system_now();
   if (json) {
     boost::json::array keys;
-    for (const KeyEntry& each : entries) keys.push_back(to_json(each, now));
+    for (const KeyEntry& each : entries) keys.push_back(with_files(each, now));
     std::cout << boost::json::serialize(boost::json::object{{"keys", std::move(keys)}}) << '\n';
     return;
   }
@@ -108,6 +102,47 @@ int rotate(const KeyWords& words) {
   return 0;
 }
 
+void show_report(const Fields& key) {
+  const auto safe = [&](std::string_view name) { return harmless(key.text(name), false); };
+  std::cout << std::left << std::setw(16) << safe("name") << ' ' << std::setw(9) << safe("state")
+            << ' ' << key.integer("age_days") << " days old, ";
+  if (const auto until = key.find_text("verifies_until"))
+    std::cout << "signs until " << safe("signs_until").substr(0, 10) << ", verifies until "
+              << harmless(*until, false).substr(0, 10);
+  else
+    std::cout << "limit " << safe("limit").substr(0, 10);
+  std::cout << "\n  " << key.integer("signatures") << " signatures on " << key.integer("images")
+            << " images";
+  if (key.find("verifies_until") != nullptr)
+    std::cout << "; " << key.integer("depending") << " images depend on it, "
+              << key.integer("waiting") << " of them are to be signed again";
+  std::cout << '\n';
+  for (const boost::json::value& each : key.list("troubles")) {
+    const Fields trouble(each, "trouble");
+    std::cout << "  not signed again: " << harmless(trouble.text("image"), false) << ": "
+              << harmless(trouble.text("why"), false) << '\n';
+  }
+}
+
+int report(Remote& remote, const KeyWords& words) {
+  const boost::json::value answer =
+      remote.get(words.name.empty() ? "/api/v1/keys"
+                                    : concat("/api/v1/keys?name=", render_url_part(words.name)));
+  if (words.json) {
+    std::cout << boost::json::serialize(answer) << '\n';
+    return 0;
+  }
+  const Fields fields(answer, "answer");
+  const auto keys = fields.list("keys");
+  if (keys.empty()) std::cout << "the daemon's configuration has no keys (keys: {folder: ...})\n";
+  for (const boost::json::value& each : keys) show_report(Fields(each, "key"));
+  std::cout.flush();
+  for (const boost::json::value& each : keys)
+    if (const std::string warning = Fields(each, "key").text("warning"); !warning.empty())
+      std::cerr << "warning: " << harmless(warning, false) << '\n';
+  return 0;
+}
+
 }  // namespace
 
 void add_key_verbs(CLI::App& app, std::function<int()>& chosen) {
@@ -135,7 +170,14 @@ void add_key_verbs(CLI::App& app, std::function<int()>& chosen) {
   add_making(add("new", "Make a key pair, as cosign would", make));
   add_name(add("show", "Show a key, and its public part", show_one));
   add("list", "List keys, their ages and what is to be done", list);
-  CLI::App* verb = add("rotate", "Make a successor; both sign until the overlap ends", rotate);
+  CLI::App* verb = key->add_subcommand(
+      "report", "Ask the daemon what its keys signed, and what depends on replaced ones");
+  verb->add_option("name", words->name, "Of this key only");
+  verb->add_flag("--json", words->json, "Print JSON for programs");
+  verb->callback([&chosen, words] {
+    chosen = with_daemon([words](Remote& remote) { return report(remote, *words); });
+  });
+  verb = add("rotate", "Make a successor; both sign until the overlap ends", rotate);
   add_making(verb);
   verb->add_option("--overlap", words->overlap, "How long both sign")->capture_default_str();
   verb->add_option("--verify", words->verify, "How long the old one verifies after that")

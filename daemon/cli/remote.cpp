@@ -180,4 +180,18 @@ boost::json::value Remote::follow(RunId run, const Event& event) {
   }
 }
 
+std::function<int()> with_daemon(std::function<int(Remote&)> act) {
+  return [act = std::move(act)] {
+    Remote remote = Remote::from_environment();
+    try {
+      return act(remote);
+    } catch (const Error& error) {
+      // Which daemon was asked is the first thing to know.
+      if (error.kind() != ErrorKind::unavailable) throw;
+      throw Error(error.kind(), concat(remote.server(), ": ", error.what(),
+                                       " (is the daemon running? LIGHTERMAN_SERVER says where)"));
+    }
+  };
+}
+
 }  // namespace lighterman::cli

@@ -46,4 +46,7 @@ class Remote {
   net::Client client_;
 };
 
+/// What a verb does that asks the daemon of the environment; says which one was not reached.
+std::function<int()> with_daemon(std::function<int(Remote&)> act);
+
 }  // namespace lighterman::cli

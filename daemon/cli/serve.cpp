@@ -20,6 +20,7 @@
 #include "core/guarded.hpp"
 #include "core/text.hpp"
 #include "pipeline/errands.hpp"
+#include "pipeline/key_care.hpp"
 #include "pipeline/preview.hpp"
 #include "pipeline/watcher.hpp"
 #include "pipeline/workers.hpp"
@@ -125,6 +126,8 @@ class Daemon {
         [this](const Run& run, const pipeline::RunEnd& end) { report(run, end); });
     errands_ = std::make_unique<pipeline::Errands>(
         [this] { return yard(); }, store_, [this](const ActionRecord& action) { report(action); });
+    key_care_ = std::make_unique<pipeline::KeyCare>(
+        [this] { return yard(); }, store_, [this](const pipeline::KeyNews& news) { report(news); });
     keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
     watch();
     log_.info("ready", {{"listen", server_->address()},
@@ -191,6 +194,10 @@ class Daemon {
                                              {"kind", action.kind},
                                              {"why", action.why}});
   }
+  void report(const pipeline::KeyNews& news) const {
+    log_.write(news.good ? DaemonLog::Level::info : DaemonLog::Level::warning, "key",
+               {{"name", news.key}, {"news", news.text}});
+  }
   /// Plugins whose files change are read anew; old questions to plugins are forgotten.
   void keep(const std::stop_token& stop) {
     Instant next_clearing{};
@@ -225,6 +232,7 @@ class Daemon {
   std::unique_ptr<api::Server> server_;
   std::unique_ptr<pipeline::Workers> workers_;
   std::unique_ptr<pipeline::Errands> errands_;
+  std::unique_ptr<pipeline::KeyCare> key_care_;
   std::mutex keeping_;
   std::condition_variable_any woken_;
   std::jthread keeper_;

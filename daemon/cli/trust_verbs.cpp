@@ -85,7 +85,7 @@ int sign(const TrustWords& words) {
                                         assertions, forms, system_now(), {});
   if (words.json) {
     boost::json::array all;
-    for (const trust::SignatureRecord& each : records)
+    for (const SignatureRecord& each : records)
       all.push_back({{"key", each.key_hint},
                      {"type", each.predicate_type},
                      {"form", each.form},
@@ -96,7 +96,7 @@ int sign(const TrustWords& words) {
     return 0;
   }
   std::cout << "signed " << subject.image.text() << '\n';
-  for (const trust::SignatureRecord& each : records)
+  for (const SignatureRecord& each : records)
     std::cout << "  " << each.form << ' ' << each.artifact.text() << ' ' << each.predicate_type
               << '\n';
   return 0;

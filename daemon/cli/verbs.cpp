@@ -140,6 +140,29 @@ int logs(Remote& remote, RunId run, bool follow, Form form) {
   }
 }
 
+int status(Remote& remote, Form form) {
+  const boost::json::value answer = remote.get("/api/v1/status");
+  const Fields status(answer, "status");
+  const bool ready = status.flag_or("ready", false);
+  if (form == Form::json) {
+    print_json(answer);
+    return ready ? 0 : 1;
+  }
+  std::cout << "lighterman " << status.text("version") << " at " << remote.server() << " is "
+            << (ready ? "ready" : concat("not ready: ", harmless(status.text("why"), false)))
+            << '\n';
+  for (const boost::json::value& each : status.list("keys")) {
+    const Fields key(each, "key");
+    std::cout << "key " << harmless(key.text("name"), false) << ": " << key.text("state") << ", "
+              << key.integer("age_days") << " days old, limit " << key.text("limit").substr(0, 10)
+              << '\n';
+  }
+  std::cout.flush();
+  for (const std::string& warning : status.texts("warnings"))
+    std::cerr << "warning: " << harmless(warning, false) << '\n';
+  return ready ? 0 : 1;
+}
+
 int cancel(Remote& remote, RunId run, const std::string& reason, Form form) {
   boost::json::object body;
   if (!reason.empty()) body["reason"] = reason;

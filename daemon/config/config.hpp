@@ -79,11 +79,16 @@ struct PluginSeat {
   std::map<std::string, std::vector<std::string>> allow;  ///< by capability
 };
 
+/// What a key's successor signs again: images that a tag of ours points to, all, or none.
+enum class Resign { tagged, all, none };
+std::string_view render(Resign policy) noexcept;
+
 /// The keys that plugins may sign with.
 struct Keys {
   std::filesystem::path folder;
   std::string password_place;
   bool refuse_expired = true;
+  Resign resign = Resign::tagged;
 };
 
 /// How images are scanned before they are tagged.

@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 
 #include "config/rows.hpp"
+#include "core/choices.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
 
@@ -32,6 +33,18 @@ Row<T> either(std::string name, Member T::*member, std::string meaning, std::str
           },
           [=](const T& from) { return Json(from.*member == when_yes ? yes : no); },
           {{"enum", {yes, no}}}};
+}
+
+constexpr Choice<Resign> resign_names[] = {
+    {Resign::tagged, "tagged"}, {Resign::all, "all"}, {Resign::none, "none"}};
+
+void read_resign(Keys& to, const Value& value) {
+  try {
+    if (const auto given = value.text("tagged, all or none"))
+      to.resign = choice_of(resign_names, *given, "policy");
+  } catch (const Error& error) {
+    value.refuse(error.what());
+  }
 }
 
 void read_severities(Scan& to, const Value& value) {
@@ -94,6 +107,8 @@ Json show_waivers(const Scan& from) {
 
 }  // namespace
 
+std::string_view render(Resign policy) noexcept { return name_of(resign_names, policy); }
+
 const std::vector<Row<Keys>>& key_rows() {
   static const std::vector<Row<Keys>> rows{
       row("folder", &Keys::folder, "Keys as `lighterman key new` makes them"),
@@ -102,6 +117,11 @@ const std::vector<Row<Keys>>& key_rows() {
       either("expired", &Keys::refuse_expired,
              "A key over its age limit: refuse to sign with it, or warn", "refuse", "warn", true,
              false),
+      {"resign",
+       "After a rotation, sign again with the new key: tagged images, all, or none",
+       read_resign,
+       [](const Keys& from) { return Json(render(from.resign)); },
+       {{"enum", {"tagged", "all", "none"}}}},
   };
   return rows;
 }

@@ -71,8 +71,8 @@ std::vector<Endorsement> endorsements(const policy::Decision& decision,
       if (!entry.signs(scene.now)) continue;
       const std::string warning = entry.warning(scene.now);
       if (entry.state(scene.now) == trust::KeyState::expired && keys->refuse_expired)
-        throw Error(ErrorKind::denied, concat("key \"", name, "\" ", warning));
-      if (!warning.empty()) warn(concat("key \"", name, "\" ", warning));
+        throw Error(ErrorKind::denied, warning);
+      if (!warning.empty()) warn(warning);
       endorsements.push_back({trust::open(entry, password), assertions});
       signs = true;
     }

@@ -179,7 +179,8 @@ void ImageRun::endorse(const Destination& destination, const StagedImage& image,
   for (const Endorsement& each : endorsements) {
     const auto records =
         attach(subject, {each.key}, each.assertions, SignatureForms::both, system_now(), stop);
-    for (const trust::SignatureRecord& record : records)
+    store_.put_signatures(records);
+    for (const SignatureRecord& record : records)
       log("trust").note(concat(destination.repository.name(), ": ", record.predicate_type, " (",
                                record.form, ") by key ", record.key_hint));
   }

@@ -34,6 +34,7 @@ void bring(const Subject& subject, const trust::Blob& blob, const std::stop_toke
 struct Wanted {
   const trust::Key* key;
   std::string predicate_type;
+  Digest payload;
   trust::Attachment attachment;
   std::function<bool(const trust::AttachedLayer&)> is_there;
 };
@@ -47,13 +48,14 @@ class Attaching {
   void add_signatures(const std::vector<Assertion>& assertions);
   void add_attestations(const std::vector<Assertion>& assertions);
   void add_bundles(const std::vector<Assertion>& assertions);
-  std::vector<trust::SignatureRecord> finish() {
+  std::vector<SignatureRecord> finish() {
     editor_.confirm(stop_);
     return std::move(records_);
   }
 
  private:
   std::string statement_of(const Assertion& assertion) const {
+    if (!assertion.payload.empty()) return assertion.payload;
     return render(trust::Statement{assertion.predicate_type, subject_.image.name(),
                                    subject_.manifest.digest, assertion.claims,
                                    assertion.predicate});
@@ -62,9 +64,9 @@ class Attaching {
     return trust::Envelope::sign(std::string(trust::in_toto), statement, key);
   }
   void record(const trust::Key& key, const std::string& predicate_type, std::string form,
-              const Digest& artifact) {
-    records_.push_back(
-        {key.public_key().hint(), subject_.image, predicate_type, std::move(form), artifact, now_});
+              const Digest& payload, const Digest& artifact) {
+    records_.push_back({key.public_key().hint(), subject_.image, predicate_type, std::move(form),
+                        payload, artifact, now_});
   }
   void write_tag(const std::string& tag, const std::vector<Wanted>& wanted);
   bool holds(const Descriptor& blob, bool bundle, const std::string& statement,
@@ -78,7 +80,7 @@ class Attaching {
   Instant now_;
   const std::stop_token& stop_;
   registry::TagEditor editor_;
-  std::vector<trust::SignatureRecord> records_;
+  std::vector<SignatureRecord> records_;
 };
 
 /// Whether the envelope in a blob is this statement, signed by this key.
@@ -116,22 +118,27 @@ void Attaching::write_tag(const std::string& tag, const std::vector<Wanted>& wan
     return registry::TagContent{artifact.media_type, artifact.manifest};
   };
   const std::optional<Digest> names = editor_.edit(reference, edit, stop_);
-  for (const Wanted& each : wanted) record(*each.key, each.predicate_type, "legacy", names.value());
+  for (const Wanted& each : wanted)
+    record(*each.key, each.predicate_type, "legacy", each.payload, names.value());
 }
 
 void Attaching::add_signatures(const std::vector<Assertion>& assertions) {
   std::vector<Wanted> wanted;
   for (const Assertion& assertion : assertions) {
     if (assertion.predicate_type != trust::sign_predicate) continue;
-    const std::string payload = render(
-        trust::SimpleSigning{subject_.image.name(), subject_.manifest.digest, assertion.claims});
+    const std::string payload =
+        !assertion.payload.empty()
+            ? assertion.payload
+            : render(trust::SimpleSigning{subject_.image.name(), subject_.manifest.digest,
+                                          assertion.claims});
+    const Digest payload_digest = os::sha256(payload);
     for (const trust::Key& key : keys_) {
-      auto is_there = [payload, digest = os::sha256(payload),
+      auto is_there = [payload, digest = payload_digest,
                        signer = key.public_key()](const trust::AttachedLayer& layer) {
         const auto signature = signature_of(layer);
         return layer.blob.digest == digest && signature && signer.verifies({payload}, *signature);
       };
-      wanted.push_back({&key, assertion.predicate_type,
+      wanted.push_back({&key, assertion.predicate_type, payload_digest,
                         trust::attached_signature(payload, key.sign({payload})),
                         std::move(is_there)});
     }
@@ -152,8 +159,8 @@ void Attaching::add_attestations(const std::vector<Assertion>& assertions) {
         if (layer.blob.digest == digest) return true;
         return layer.annotations == type && holds(layer.blob, false, statement, key.public_key());
       };
-      wanted.push_back(
-          {&key, assertion.predicate_type, std::move(attachment), std::move(is_there)});
+      wanted.push_back({&key, assertion.predicate_type, os::sha256(statement),
+                        std::move(attachment), std::move(is_there)});
     }
   }
   write_tag(trust::attestation_tag(subject_.manifest.digest), wanted);
@@ -184,14 +191,14 @@ void Attaching::add_bundles(const std::vector<Assertion>& assertions) {
     for (const trust::Key& key : keys_) {
       const std::string& type = assertion.predicate_type;
       if (const auto there = find_bundle(referrers, type, statement, key.public_key())) {
-        record(key, type, "bundle", *there);
+        record(key, type, "bundle", os::sha256(statement), *there);
         continue;
       }
       const trust::Artifact artifact = trust::bundle_artifact(
           subject_.manifest, trust::render_bundle(envelope_of(statement, key), key.public_key()),
           type, now_);
       for (const trust::Blob& blob : artifact.blobs) bring(subject_, blob, stop_);
-      record(key, type, "bundle", os::sha256(artifact.manifest));
+      record(key, type, "bundle", os::sha256(statement), os::sha256(artifact.manifest));
       manifests.push_back({artifact.media_type, artifact.manifest});
     }
   }
@@ -218,11 +225,10 @@ Subject get_subject(registry::Client& client, const Reference& reference,
           {manifest->media_type, manifest->digest, manifest->bytes.size()}};
 }
 
-std::vector<trust::SignatureRecord> attach(const Subject& subject, const Keys& keys,
-                                           const std::vector<Assertion>& assertions,
-                                           SignatureForms forms, Instant now,
-                                           const std::stop_token& stop) {
-  using Records = std::vector<trust::SignatureRecord>;
+std::vector<SignatureRecord> attach(const Subject& subject, const Keys& keys,
+                                    const std::vector<Assertion>& assertions, SignatureForms forms,
+                                    Instant now, const std::stop_token& stop) {
+  using Records = std::vector<SignatureRecord>;
   const auto write_tags = [&] {
     Attaching attaching(subject, keys, now, stop);
     attaching.add_signatures(assertions);
@@ -240,7 +246,7 @@ std::vector<trust::SignatureRecord> attach(const Subject& subject, const Keys& k
     // They share nothing, and most of the time is the registry's.
     std::future<Records> bundles = std::async(std::launch::async, write_bundles);
     Records records = write_tags();
-    for (trust::SignatureRecord& each : bundles.get()) records.push_back(std::move(each));
+    for (SignatureRecord& each : bundles.get()) records.push_back(std::move(each));
     return records;
   });
 }

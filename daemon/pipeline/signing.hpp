@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "core/signature_record.hpp"
 #include "core/time.hpp"
 #include "registry/client.hpp"
-#include "trust/keyring.hpp"
+#include "trust/keys.hpp"
 #include "trust/payload.hpp"
 
 namespace lighterman::pipeline {
@@ -35,6 +36,9 @@ struct Assertion {
   std::string predicate_type;
   std::string predicate = "{}";
   trust::Claims claims = {};  ///< of a plain signature only
+  /// What a signature over the same stands there with, to be signed again byte by byte: a simple
+  /// signing payload for a legacy plain signature, else a statement. Empty: it is composed.
+  std::string payload = {};
 
   static Assertion signature(trust::Claims claims = {});
 };
@@ -44,10 +48,9 @@ using Keys = std::vector<std::reference_wrapper<const trust::Key>>;
 /// Signs each assertion with each key and puts the results beside the image. What is there already,
 /// and verifies, is not written again. Returns what stands there now, once per key, assertion and
 /// form. All or part of it may be there after a failure; the next call goes on.
-std::vector<trust::SignatureRecord> attach(const Subject& subject, const Keys& keys,
-                                           const std::vector<Assertion>& assertions,
-                                           SignatureForms forms, Instant now,
-                                           const std::stop_token& stop);
+std::vector<SignatureRecord> attach(const Subject& subject, const Keys& keys,
+                                    const std::vector<Assertion>& assertions, SignatureForms forms,
+                                    Instant now, const std::stop_token& stop);
 
 /// What a signature must say beyond the digest.
 struct Demand {
@@ -61,6 +64,7 @@ struct Proof {
   std::string form;  ///< "legacy" or "bundle"
   std::string key_hint;
   Digest blob;             ///< what was signed, or holds it
+  std::string payload;     ///< what was signed, byte by byte
   std::string repository;  ///< as the signature names it; may be empty
   trust::Claims claims;
   std::string predicate;  ///< of an attestation

@@ -12,6 +12,7 @@ namespace {
 
 /// What somebody signed, whichever way it was wrapped.
 struct Signed {
+  std::string payload;
   std::string repository;
   trust::Claims claims;
   std::string predicate;
@@ -66,8 +67,9 @@ class Verifying {
   }
   void add_proof(const std::string& form, const trust::PublicKey& key, const Digest& blob,
                  Signed what) {
-    result_.proofs.push_back({form, key.hint(), blob, std::move(what.repository),
-                              std::move(what.claims), std::move(what.predicate)});
+    result_.proofs.push_back({form, key.hint(), blob, std::move(what.payload),
+                              std::move(what.repository), std::move(what.claims),
+                              std::move(what.predicate)});
   }
 
   registry::Client& client_;
@@ -97,7 +99,7 @@ Signed Verifying::signed_in(const trust::Envelope& envelope) const {
     throw Error(ErrorKind::invalid,
                 concat("it states \"", shortened(valid_utf8(statement.predicate_type), 120),
                        "\", not \"", demand_.predicate_type, '"'));
-  return {std::move(statement.name), std::move(statement.claims),
+  return {envelope.payload, std::move(statement.name), std::move(statement.claims),
           wants_signature() ? std::string() : std::move(statement.predicate)};
 }
 
@@ -146,7 +148,7 @@ void Verifying::look_at_tag() {
       trust::SimpleSigning payload = trust::SimpleSigning::parse(bytes);
       if (payload.image != digest())
         throw Error(ErrorKind::invalid, concat("it was made for ", payload.image));
-      Signed what{std::move(payload.repository), std::move(payload.claims), {}};
+      Signed what{bytes, std::move(payload.repository), std::move(payload.claims), {}};
       check(what);
       add_proof("legacy", *signer, layer.blob.digest, std::move(what));
     });

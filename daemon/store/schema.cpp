@@ -150,7 +150,26 @@ CREATE INDEX actions_by_run ON actions (run);
 CREATE INDEX actions_due ON actions (due) WHERE state = 'waiting';
 )sql";
 
-constexpr std::array steps_to_here{version_1, version_2};
+// Which key signed what, so that a key can be replaced.
+constexpr const char* version_3 = R"sql(
+CREATE TABLE signatures (
+  id             INTEGER PRIMARY KEY AUTOINCREMENT,
+  key_hint       TEXT NOT NULL,
+  repository     TEXT NOT NULL,                 -- host/repository
+  image          TEXT NOT NULL,                 -- its digest
+  predicate_type TEXT NOT NULL,
+  form           TEXT NOT NULL,
+  payload        TEXT NOT NULL,                 -- the digest of what was signed
+  artifact       TEXT NOT NULL,
+  moment         INTEGER NOT NULL,
+  why            TEXT NOT NULL DEFAULT '',      -- it could not be signed again
+  UNIQUE (image, repository, payload, form, key_hint)
+);
+CREATE INDEX signatures_by_key ON signatures (key_hint, id);
+CREATE INDEX tags_by_digest ON tags (digest);
+)sql";
+
+constexpr std::array steps_to_here{version_1, version_2, version_3};
 
 /// "LtMn", so that another program's database is not taken for an old one of ours.
 constexpr std::int64_t application = 0x4c744d6e;

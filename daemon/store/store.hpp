@@ -14,6 +14,7 @@
 #include "core/hook_record.hpp"
 #include "core/image.hpp"
 #include "core/run.hpp"
+#include "core/signature_record.hpp"
 
 namespace lighterman::store {
 
@@ -64,6 +65,22 @@ struct HookFilter {
   std::string source, image, hook;
   std::optional<std::int64_t> before;  ///< only ids below this one
   std::size_t limit = 50;
+};
+
+/// Which signatures are wanted; empty fields do not filter.
+struct SignatureFilter {
+  std::string key_hint = {};
+  std::optional<Reference> image = {};      ///< by digest
+  std::string lacking = {};                 ///< a key's hint: only what that key did not sign too
+  bool tagged = false;                      ///< only of images that a tag of ours points to
+  bool troubled = false;                    ///< only those that could not be signed again
+  std::optional<std::int64_t> before = {};  ///< only ids below this one
+  std::size_t limit = 50;
+};
+
+struct SignatureCount {
+  std::int64_t signatures = 0;
+  std::int64_t images = 0;  ///< that carry them
 };
 
 /// Runs of one lane go one after the other, in the order they came: source, a line end, full ref
@@ -133,6 +150,16 @@ class Store {
   /// The action that waits longest for its time, which has come; empty: none.
   std::optional<ActionRecord> find_due_action(Instant now) const;
   void put_action(const ActionRecord& record);  ///< state, tries, due and why
+
+  // Signatures ------------------------------------------------------------------------------
+  /// What is in the book already only learns where it stands now.
+  void put_signatures(std::span<const SignatureRecord> records);
+  std::vector<SignatureRecord> signatures(const SignatureFilter& filter) const;  ///< newest first
+  SignatureCount count_signatures(const SignatureFilter& filter) const;  ///< however many there are
+  /// Why these could not be signed again.
+  void put_signature_trouble(std::span<const std::int64_t> ids, const std::string& why);
+  void forget_signatures_of(const Reference& image);  ///< it is gone
+  void forget_signatures_by(const std::string& key_hint);
 
   // Waiting ---------------------------------------------------------------------------------
   /// Changes whenever anything that a watcher could see changes (runs, stages, journal).

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <set>
-#include <tuple>
 
 #include "core/choices.hpp"
 #include "core/error.hpp"
@@ -148,7 +147,10 @@ std::string KeyEntry::warning(Instant now) const {
     case KeyState::retired:
       if (fs::exists(key_file))
         return concat("key \"", name, "\" is retired, but its private part is still in ",
-                      key_file.native(), ": delete it (lighterman key rotate ", name, " --finish)");
+                      key_file.native(),
+                      ": the daemon deletes it once nothing depends on the key any more (at once: "
+                      "lighterman key rotate ",
+                      name, " --finish)");
       break;
     case KeyState::fresh:
     case KeyState::retiring:
@@ -156,6 +158,20 @@ std::string KeyEntry::warning(Instant now) const {
       break;
   }
   return {};
+}
+
+boost::json::object to_json(const KeyEntry& entry, Instant now) {
+  return {{"name", entry.name},
+          {"state", render(entry.state(now))},
+          {"kind", entry.public_key.kind()},
+          {"hint", entry.public_key.hint()},
+          {"created", render_time(entry.created)},
+          {"age_days", std::chrono::floor<std::chrono::days>(now - entry.created).count()},
+          {"limit", render_time(entry.created + entry.most_age)},
+          {"signs_until", json_time(entry.signs_until)},
+          {"verifies_until", json_time(entry.verifies_until)},
+          {"public_key", entry.public_key.pem()},
+          {"warning", entry.warning(now)}};
 }
 
 Keyring::Keyring(fs::path folder, KeyAges ages) : folder_(std::move(folder)), ages_(ages) {}
@@ -225,13 +241,17 @@ void Keyring::finish(const std::string& name, Instant now) {
   for (Generation& each : generations)
     if (each.signs_until && *each.signs_until > now) each.signs_until = now;
   write_book(book_of(folder_, name), generations);
-  tidy(now);
+  tidy(now, [&](const KeyEntry& entry) { return entry.name != name; });
 }
 
-std::vector<fs::path> Keyring::tidy(Instant now) {
+std::vector<fs::path> Keyring::tidy(Instant now,
+                                    const std::function<bool(const KeyEntry&)>& spared) {
   std::vector<fs::path> deleted;
-  for (const KeyEntry& entry : entries())
-    if (!entry.signs(now) && fs::remove(entry.key_file)) deleted.push_back(entry.key_file);
+  for (const KeyEntry& entry : entries()) {
+    if (entry.signs(now) || !fs::exists(entry.key_file) || (spared && spared(entry))) continue;
+    fs::remove(entry.key_file);
+    deleted.push_back(entry.key_file);
+  }
   if (!deleted.empty()) os::sync_folder(folder_);
   return deleted;
 }
@@ -242,21 +262,6 @@ Key open(const KeyEntry& entry, const Secret& password) {
     throw Error(ErrorKind::invalid, concat("key ", entry.key_file.native(), " does not belong to ",
                                            entry.public_file.native()));
   return key;
-}
-
-std::vector<SignatureRecord> depends_on(const std::string& hint,
-                                        std::span<const SignatureRecord> records) {
-  const auto statement = [](const SignatureRecord& record) {
-    return std::tuple(record.image.at(*record.image.digest()), record.predicate_type, record.form);
-  };
-  std::set<std::tuple<Reference, std::string, std::string>> covered;
-  for (const SignatureRecord& record : records)
-    if (record.key_hint != hint) covered.insert(statement(record));
-  std::vector<SignatureRecord> left;
-  // Once each, however often it was signed.
-  for (const SignatureRecord& record : records)
-    if (record.key_hint == hint && covered.insert(statement(record)).second) left.push_back(record);
-  return left;
 }
 
 }  // namespace lighterman::trust

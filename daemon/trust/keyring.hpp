@@ -1,13 +1,13 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "core/reference.hpp"
 #include "core/secret.hpp"
 #include "core/time.hpp"
 #include "trust/keys.hpp"
@@ -49,6 +49,9 @@ struct KeyEntry {
   std::string warning(Instant now) const;
 };
 
+/// For whoever asks about it; without its places on this machine.
+boost::json::object to_json(const KeyEntry& entry, Instant now);
+
 /// A folder of keys: NAME.key and NAME.pub as cosign writes them, later generations NAME.2.key, and
 /// NAME.json, which says when each was made and how long it lasts. Keys without it count from
 /// their file's time. It reads the folder at each call, so the command line and the daemon may
@@ -65,10 +68,12 @@ class Keyring {
   /// A successor for `name`. Both sign until the overlap ends; then the older one's private part
   /// is no longer used (see tidy), and its public part verifies until its end date.
   KeyEntry rotate(const std::string& name, const Secret& password, Instant now);
-  /// Ends the overlap of `name` now, and tidies.
+  /// Ends the overlap of `name` now, and deletes the private parts that it no longer signs with.
   void finish(const std::string& name, Instant now);
-  /// Deletes the private parts of keys that sign no more. Returns what was deleted.
-  std::vector<std::filesystem::path> tidy(Instant now);
+  /// Deletes the private parts of keys that sign no more, but for those that `spared` says are
+  /// to be kept. Returns what was deleted.
+  std::vector<std::filesystem::path> tidy(Instant now,
+                                          const std::function<bool(const KeyEntry&)>& spared = {});
 
  private:
   std::filesystem::path folder_;
@@ -77,20 +82,5 @@ class Keyring {
 
 /// Opens the entry's private key; Error(invalid) when it does not belong to its public file.
 Key open(const KeyEntry& entry, const Secret& password);
-
-/// That something was signed, for whoever keeps book.
-struct SignatureRecord {
-  std::string key_hint;        ///< PublicKey::hint()
-  Reference image;             ///< by digest
-  std::string predicate_type;  ///< what was said of it; sign_predicate for a plain signature
-  std::string form;            ///< "legacy" or "bundle"
-  Digest artifact;             ///< the manifest that holds it
-  Instant when;
-};
-
-/// What only `hint` vouches for: for these, nobody else in `records` signed the same statement
-/// about the same image. They are to be signed again, or will fail once that key ends.
-std::vector<SignatureRecord> depends_on(const std::string& hint,
-                                        std::span<const SignatureRecord> records);
 
 }  // namespace lighterman::trust

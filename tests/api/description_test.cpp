@@ -4,6 +4,7 @@
 
 #include "api/routes.hpp"
 #include "house.hpp"
+#include "trust/keyring.hpp"
 
 namespace lighterman::api {
 namespace {
@@ -155,6 +156,16 @@ TEST(Description, FitsWhatIsAnswered) {
     for (const char* path : {"/healthz", "/readyz", "/version", "/openapi.json"})
       expect_described(house.get(prefix + path), "get", prefix + path);
   }
+  os::ScratchFolder keys;
+  trust::Keyring ring(keys.path());
+  ring.add("release", Secret(), system_now());
+  ring.rotate("release", Secret(), system_now());
+  config::Config config;
+  config.keys = config::Keys{keys.path(), "", true};
+  house.reload(config);
+  expect_described(house.get(base + "/keys"), "get", base + "/keys");
+  expect_described(house.get(base + "/keys?name=x"), "get", base + "/keys");
+  expect_described(house.get(base + "/status"), "get", base + "/status");
   house.readiness = {false, "starting"};
   expect_described(house.get("/readyz"), "get", "/readyz");
 }

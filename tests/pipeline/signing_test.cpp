@@ -79,9 +79,9 @@ struct Scene {
     client.put_manifest(reference, std::string(media::oci_manifest), manifest, never);
     return get_subject(client, reference, never);
   }
-  std::vector<trust::SignatureRecord> sign(const Subject& subject,
-                                           SignatureForms forms = SignatureForms::both,
-                                           trust::Claims claims = {}) {
+  std::vector<SignatureRecord> sign(const Subject& subject,
+                                    SignatureForms forms = SignatureForms::both,
+                                    trust::Claims claims = {}) {
     return attach(subject, {key}, {Assertion::signature(std::move(claims))}, forms, now, never);
   }
   os::Outcome cosign(int version, const std::string& verb, const Subject& subject,

@@ -151,26 +151,5 @@ TEST(Keyring, NoticesAKeyThatDoesNotBelongToItsPublicFile) {
                  [&] { open(scene.ring.entries("release").front(), password); });
 }
 
-TEST(Keyring, ReportsWhatOnlyTheRetiringKeySigned) {
-  const auto record = [](const std::string& hint, const std::string& content,
-                         const std::string& form = "legacy") {
-    return SignatureRecord{hint,
-                           Reference::parse("registry.example/acme/shop").at(os::sha256(content)),
-                           "https://sigstore.dev/cosign/sign/v1",
-                           form,
-                           os::sha256("manifest"),
-                           start};
-  };
-  const std::vector<SignatureRecord> records{
-      record("old", "a"),           record("old", "b"), record("old", "b"), record("old", "c"),
-      record("old", "c", "bundle"), record("new", "a"), record("new", "c")};
-  const auto left = depends_on("old", records);
-  ASSERT_EQ(left.size(), 2U);
-  EXPECT_EQ(left[0].image.digest(), os::sha256("b"));
-  EXPECT_EQ(left[1].image.digest(), os::sha256("c"));
-  EXPECT_EQ(left[1].form, "bundle");
-  EXPECT_TRUE(depends_on("other", records).empty());
-}
-
 }  // namespace
 }  // namespace lighterman::trust

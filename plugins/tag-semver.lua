@@ -5,9 +5,8 @@
 -- is. A pre-release (v2.0.0-rc.1) is published under its own name alone; `prerelease` names a channel
 -- that it moves besides. A version below 1.0.0 has no tag "0": it would promise what 0.x does not
 -- keep. Git tags that are not versions, and branches, are left to others. By default a push to the
--- default branch moves latest too: put tag-branch beside this plugin when only releases should. Tags
--- behind a prefix (`strip`) are told apart by their commits, not by their versions: a late 1.3.9 from
--- a branch of its own would move latest. Set `latest: false` where you still mend old versions.
+-- default branch moves latest too: put tag-branch beside this plugin when only releases should. The
+-- same holds behind a prefix (`strip`).
 return {
   settings = {
     strip = {
@@ -29,7 +28,9 @@ return {
 
     local tags = {}
     local function add(tag, moving)
-      tags[#tags + 1] = { tag = tag .. settings.suffix, moving = moving }
+      -- Behind a prefix, the daemon does not see the version that the tag moves by.
+      local behind = moving and settings.strip ~= ""
+      tags[#tags + 1] = { tag = tag .. settings.suffix, moving = moving, version = behind and version.text or nil }
     end
     add(settings.prefix .. version.text, false)
     if settings.prerelease ~= "" then add(settings.prerelease, true) end

@@ -2,6 +2,8 @@ local tag_semver = plugin("tag-semver")
 
 local function fixed(tag) return { tag = tag, moving = false } end
 local function moving(tag) return { tag = tag, moving = true } end
+-- Behind a prefix, the daemon is told what the tag moves by.
+local function versioned(tag) return { tag = tag, moving = true, version = "1.4.2" } end
 
 describe("tag-semver", function()
   it("publishes 1.4.2 and moves 1.4, 1 and latest", function()
@@ -59,7 +61,7 @@ describe("tag-semver with settings", function()
   it("takes one component's tags out of a repository of many", function()
     local shop = plugin("tag-semver", { strip = "shop-", prefix = "v", suffix = "-alpine" })
     expect(shop.on_push(push { tag = "shop-v1.4.2" })).to_equal {
-      tags = { fixed "v1.4.2-alpine", moving "v1.4-alpine", moving "v1-alpine", moving "latest-alpine" },
+      tags = { fixed "v1.4.2-alpine", versioned "v1.4-alpine", versioned "v1-alpine", versioned "latest-alpine" },
     }
     expect(shop.on_push(push { tag = "pay-v9.0.0" })).to_equal {}
     expect(shop.on_push(push { tag = "v9.0.0" })).to_equal {}

@@ -38,12 +38,16 @@ StagingWay parse_staging_way(std::string_view given) {
   return choice_of(ways, given, "way of staging");
 }
 
+boost::json::object to_json(const TagPlan& plan) {
+  boost::json::object tag{{"tag", plan.tag}, {"moving", plan.moving}};
+  if (!plan.version.empty()) tag["version"] = plan.version;
+  return tag;
+}
+
 boost::json::value to_json(const BuildPlan& plan) {
   boost::json::array targets, tags;
   for (const Reference& target : plan.targets) targets.emplace_back(target.text());
-  for (const TagPlan& tag : plan.tags) {
-    tags.push_back(boost::json::object{{"tag", tag.tag}, {"moving", tag.moving}});
-  }
+  for (const TagPlan& tag : plan.tags) tags.push_back(to_json(tag));
   return boost::json::object{{"image", plan.image},
                              {"source", plan.source},
                              {"commit", plan.commit},
@@ -99,7 +103,8 @@ BuildPlan build_plan_from(const boost::json::value& given) {
     if (!is_tag(tag_fields.text("tag")))
       tag_fields.refuse("tag",
                         concat("\"", shortened(tag_fields.text("tag"), 140), "\" is not a tag"));
-    plan.tags.push_back({tag_fields.text("tag"), tag_fields.flag_or("moving", false)});
+    plan.tags.push_back({tag_fields.text("tag"), tag_fields.flag_or("moving", false),
+                         tag_fields.text_or("version", "")});
   }
   if (const boost::json::value* limits = fields.find("limits"))
     plan.limits = build_limits_from(*limits);

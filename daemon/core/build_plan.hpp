@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <cstdint>
@@ -23,8 +24,12 @@ StagingWay parse_staging_way(std::string_view given);
 struct TagPlan {
   std::string tag;
   bool moving = false;
+  /// What a moving tag moves by, where the git tag has more than a version: 1.4.2 of shop-v1.4.2;
+  /// empty: the git tag is the version, or there is none.
+  std::string version = {};
   bool operator==(const TagPlan&) const = default;
 };
+boost::json::object to_json(const TagPlan& plan);
 
 struct BuildLimits {
   std::uint64_t memory_bytes = 0;  ///< 0: none

@@ -17,15 +17,34 @@ void unite(std::vector<TagPlan>& tags, const std::vector<policy::Said<TagPlan>>&
       tags.push_back(said.value);
     } else {
       same->moving = same->moving && said.value.moving;
+      if (same->version.empty()) same->version = said.value.version;
     }
   }
 }
+
+namespace {
+
+/// The version that the image's tags move by; empty: none, or several.
+std::string common_version(const std::vector<policy::Said<TagPlan>>& tags) {
+  std::string version;
+  for (const policy::Said<TagPlan>& said : tags) {
+    if (said.value.version.empty() || said.value.version == version) continue;
+    if (!version.empty()) return "";
+    version = said.value.version;
+  }
+  return version;
+}
+
+}  // namespace
 
 void apply(const Decision& decision, const config::Image& image, const PushEvent& event,
            BuildPlan& plan) {
   for (const auto& [name, said] : decision.args) {
     if (!event.args.contains(name)) plan.args.insert_or_assign(name, said.value);
   }
+  // By its label a daemon that has lost its memory knows what holds a moving tag.
+  if (const std::string version = common_version(decision.tags); !version.empty())
+    plan.labels["org.opencontainers.image.version"] = version;
   for (const auto& [name, said] : decision.labels) plan.labels.insert_or_assign(name, said.value);
   if (decision.target) plan.target = decision.target->value;
   for (const policy::Said<std::string>& said : decision.platforms) {
@@ -80,8 +99,8 @@ std::vector<Said> told(const Decision& decision) {
   for (const auto& said : decision.skip) tell(said.plugin, "skip: ", said.value);
   for (const auto& said : decision.deny) tell(said.plugin, "deny: ", said.value);
   for (const auto& said : decision.tags)
-    tell(said.plugin, "tag ", said.value.tag,
-         said.value.moving ? ", which moves" : ", which stays");
+    tell(said.plugin, "tag ", said.value.tag, said.value.moving ? ", which moves" : ", which stays",
+         said.value.version.empty() ? "" : concat(" (version ", said.value.version, ')'));
   for (const auto& [name, said] : decision.args)
     tell(said.plugin, "build argument ", name, '=', said.value);
   for (const auto& [name, said] : decision.labels)

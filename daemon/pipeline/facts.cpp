@@ -23,7 +23,7 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 boost::json::array tag_facts(const std::vector<TagPlan>& tags) {
   boost::json::array list;
-  for (const TagPlan& tag : tags) list.push_back({{"tag", tag.tag}, {"moving", tag.moving}});
+  for (const TagPlan& tag : tags) list.push_back(to_json(tag));
   return list;
 }
 

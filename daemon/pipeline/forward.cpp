@@ -11,9 +11,12 @@ namespace {
 constexpr std::string_view tag_prefix = "refs/tags/";
 constexpr std::size_t largest_config = 4 << 20;
 
-std::optional<Version> version_of(const std::string& ref) {
-  if (!ref.starts_with(tag_prefix)) return {};
-  return Version::parse(std::string_view(ref).substr(tag_prefix.size()));
+/// Of a claim or a holder.
+template <class Who>
+std::optional<Version> version_of(const Who& who) {
+  if (!who.version.empty()) return Version::parse(who.version);
+  if (!who.ref.starts_with(tag_prefix)) return {};
+  return Version::parse(std::string_view(who.ref).substr(tag_prefix.size()));
 }
 
 std::string label(const ImageConfig& config, const std::string& name) {
@@ -26,7 +29,7 @@ std::string label(const ImageConfig& config, const std::string& name) {
 std::optional<std::string> why_held_back(const TagClaim& claim, const store::TagRecord& holder,
                                          const Ancestry& is_ancestor) {
   const std::string theirs = shortened(holder.commit, 12);
-  const auto our_version = version_of(claim.ref), their_version = version_of(holder.ref);
+  const auto our_version = version_of(claim), their_version = version_of(holder);
   if (our_version && their_version && *our_version != *their_version) {
     if (*our_version > *their_version) return {};
     return concat("it holds ", their_version->text(), ", which is newer than ",
@@ -63,7 +66,7 @@ std::optional<store::TagRecord> holder_by_labels(registry::Client& client, const
     store::TagRecord record{label(config, "revision"), "", stored->digest, 0};
     if (record.commit.empty()) return {};
     if (const std::string version = label(config, "version"); Version::parse(version)) {
-      record.ref = concat(tag_prefix, version);
+      record.version = version;
     }
     return record;
   } catch (const Error& error) {

@@ -129,7 +129,7 @@ class Rehearsal {
 Object shown_image(const BuildPlan& plan) {
   boost::json::array targets, tags;
   for (const Reference& target : plan.targets) targets.emplace_back(target.name());
-  for (const TagPlan& tag : plan.tags) tags.push_back({{"tag", tag.tag}, {"moving", tag.moving}});
+  for (const TagPlan& tag : plan.tags) tags.push_back(to_json(tag));
   return {{"name", plan.image},
           {"targets", std::move(targets)},
           {"tags", std::move(tags)},

@@ -17,10 +17,11 @@ std::mutex& tag_turn() {
 }
 
 TagOutcome set_tag(const Reference& tag, const TagPlan& plan, const Digest& digest,
-                   const std::string& media_type, const std::string& manifest,
-                   const TagClaim& claim, const Ancestry& is_ancestor, registry::Client& client,
-                   store::Store& store, const std::stop_token& stop) {
+                   const std::string& media_type, const std::string& manifest, TagClaim claim,
+                   const Ancestry& is_ancestor, registry::Client& client, store::Store& store,
+                   const std::stop_token& stop) {
   const std::lock_guard turn(tag_turn());
+  claim.version = plan.version;
   const std::optional<Digest> current = client.find_tag(tag, stop);
   std::optional<store::TagRecord> holder = store.find_tag(tag);
   // What we remember counts only as long as nobody else has moved the tag.
@@ -32,7 +33,7 @@ TagOutcome set_tag(const Reference& tag, const TagPlan& plan, const Digest& dige
       return {plan.tag, TagOutcome::Fate::held_back, *why};
     }
   }
-  const store::TagRecord ours{claim.commit, claim.ref, digest, claim.run};
+  const store::TagRecord ours{claim.commit, claim.ref, digest, claim.run, claim.version};
   if (current == digest) {
     store.put_tag(tag, ours);
     return {plan.tag, TagOutcome::Fate::unchanged, "it points there already"};

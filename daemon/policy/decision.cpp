@@ -5,7 +5,9 @@
 
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "core/version.hpp"
 #include "policy/actions.hpp"
+#include "policy/form.hpp"
 
 namespace lighterman::policy {
 namespace {
@@ -53,9 +55,16 @@ TagPlan tag_of(const Json& given) {
   // A tag that a plugin does not call fixed may move; only forward, as all moving tags do.
   TagPlan plan{"", true};
   if (given.is_object()) {
+    check_form("tags", given,
+               {{"tag", Form::text, true}, {"moving", Form::boolean}, {"version", Form::text}});
     const Fields fields(given, "tags");
     plan.tag = fields.text("tag");
     plan.moving = fields.flag_or("moving", true);
+    if (const auto version = fields.find_text("version")) {
+      const auto parsed = Version::parse(*version);
+      if (!parsed) fields.refuse("version", concat('"', *version, "\" is no version as 1.4.2 is"));
+      plan.version = parsed->text();
+    }
   } else {
     plan.tag = text_of(given, "tags");
   }
@@ -94,9 +103,19 @@ void add_tag(Decision& decision, const std::string& plugin, const TagPlan& plan)
   const auto found = std::ranges::find_if(decision.tags, same);
   if (found == decision.tags.end()) {
     decision.tags.push_back({plan, plugin});
-  } else if (!plan.moving && found->value.moving) {
-    *found = {plan, plugin};  // a tag that one plugin fixes stays where it is
+    return;
   }
+  TagPlan& known = found->value;
+  if (known.version.empty()) {
+    known.version = plan.version;
+  } else if (!plan.version.empty() && plan.version != known.version) {
+    decision.problems.push_back({both(concat("the version of tag ", plan.tag),
+                                      {known.version, found->plugin}, {plan.version, plugin}),
+                                 plugin});
+  }
+  if (plan.moving || !known.moving) return;
+  known.moving = false;  // a tag that one plugin fixes stays where it is
+  found->plugin = plugin;
 }
 
 void add_target(Decision& decision, const std::string& plugin, const Json& given) {
@@ -175,7 +194,9 @@ void add(Decision& decision, Hook hook, const std::string& plugin, const Json& a
 Json to_json(const Decision& decision) {
   boost::json::array tags, actions;
   for (const auto& tag : decision.tags) {
-    tags.push_back({{"plugin", tag.plugin}, {"tag", tag.value.tag}, {"moving", tag.value.moving}});
+    boost::json::object each = to_json(tag.value);
+    each["plugin"] = tag.plugin;
+    tags.push_back(std::move(each));
   }
   for (const Action& action : decision.actions) {
     actions.push_back({{"plugin", action.plugin}, {"kind", action.kind}, {"body", action.body}});

@@ -33,7 +33,9 @@ Decision decision_from(const boost::json::value& given) {
   Decision decision;
   for (const auto& each : fields.list("tags")) {
     const Fields tag(each, "decision.tags");
-    decision.tags.push_back({{tag.text("tag"), tag.flag_or("moving", true)}, tag.text("plugin")});
+    decision.tags.push_back(
+        {{tag.text("tag"), tag.flag_or("moving", true), tag.text_or("version", "")},
+         tag.text("plugin")});
   }
   for (const auto& each : fields.list("actions")) {
     const Fields action(each, "decision.actions");

@@ -61,16 +61,36 @@ std::string fill(std::string pattern, const std::map<std::string, std::string>& 
                                          "version, major, minor, patch)"));
 }
 
-/// A prerelease has no "1.4" to move: only its whole version.
+/// A table as answers have it: the tag knows the version that it moves by.
+int push_versioned(lua_State* lua, const std::string& tag, const Version& version) {
+  push_tag(lua, tag);
+  if (lua_isnil(lua, -1)) return 1;
+  lua_createtable(lua, 0, 3);
+  lua_rotate(lua, -2, 1);
+  lua_setfield(lua, -2, "tag");
+  // A tag that holds the whole version names one image for good.
+  lua_pushboolean(lua, tag.find(version.text()) == std::string::npos ? 1 : 0);
+  lua_setfield(lua, -2, "moving");
+  lua_pushstring(lua, version.text().c_str());
+  lua_setfield(lua, -2, "version");
+  return 1;
+}
+
+/// A prerelease has no "1.4" to move: only its whole version. tags.semver(push, pattern, "shop-")
+/// looks behind a prefix, and ahead: of what it gives, no older version takes the tag back.
 int tags_semver(lua_State* lua) {
-  const auto version = Version::parse(field(lua, "tag").value_or(""));
+  const std::string prefix = luaL_optstring(lua, 3, "");
+  const std::string given = field(lua, "tag").value_or("");
+  if (!given.starts_with(prefix)) return push_tag(lua, {});
+  const auto version = Version::parse(std::string_view(given).substr(prefix.size()));
   if (!version) return push_tag(lua, {});
   const std::string pattern = luaL_optstring(lua, 2, "{{version}}");
   const std::string tag = fill(pattern, {{"version", version->text()},
                                          {"major", std::to_string(version->major)},
                                          {"minor", std::to_string(version->minor)},
                                          {"patch", std::to_string(version->patch)}});
-  return push_tag(lua, version->prerelease.empty() ? tag : version->text());
+  const std::string fit = version->prerelease.empty() ? tag : version->text();
+  return prefix.empty() ? push_tag(lua, fit) : push_versioned(lua, fit, *version);
 }
 
 /// Versions as Python writes them (PEP 440): 1.2.3, 1!2.0, 1.0rc1, 1.0.post1, 1.0.dev3.

@@ -112,9 +112,7 @@ Json answer_of(lua_State* lua, const Subject& subject, const Wish& wish, std::st
 object combined(const Decision& decision) {
   object answer;
   boost::json::array tags, actions;
-  for (const auto& tag : decision.tags) {
-    tags.push_back({{"tag", tag.value.tag}, {"moving", tag.value.moving}});
-  }
+  for (const auto& tag : decision.tags) tags.push_back(to_json(tag.value));
   for (const Action& action : decision.actions) {
     actions.push_back({{"kind", action.kind}, {"body", action.body}});
   }

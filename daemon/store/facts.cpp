@@ -21,10 +21,12 @@ void Store::put_head(const std::string& source, const std::string& ref, const st
 
 std::optional<TagRecord> Store::find_tag(const Reference& reference) const {
   return inside_->readers.with([&](Connection& database) -> std::optional<TagRecord> {
-    Statement row = database.query(
-        "SELECT commit_id, ref, digest, run FROM tags WHERE reference = ?", reference.text());
+    Statement row =
+        database.query("SELECT commit_id, ref, digest, run, version FROM tags WHERE reference = ?",
+                       reference.text());
     if (!row.step()) return {};
-    return TagRecord{row.text(0), row.text(1), Digest::parse(row.text(2)), row.number(3)};
+    return TagRecord{row.text(0), row.text(1), Digest::parse(row.text(2)), row.number(3),
+                     row.text(4)};
   });
 }
 
@@ -34,8 +36,9 @@ void Store::put_tag(const Reference& reference, const TagRecord& record) {
                 concat("\"", reference.text(), "\" is not a reference by tag alone"));
   inside_->write(Watched::no, [&](Connection& database) {
     database.perform(
-        "REPLACE INTO tags (reference, commit_id, ref, digest, run) VALUES (?, ?, ?, ?, ?)",
-        reference.text(), record.commit, record.ref, record.digest, record.run);
+        "REPLACE INTO tags (reference, commit_id, ref, digest, run, version)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        reference.text(), record.commit, record.ref, record.digest, record.run, record.version);
   });
 }
 

@@ -167,9 +167,12 @@ CREATE TABLE signatures (
 );
 CREATE INDEX signatures_by_key ON signatures (key_hint, id);
 CREATE INDEX tags_by_digest ON tags (digest);
+// What a moving tag moved by, where the git tag has more than a version in it.
+constexpr const char* version_4 = R"sql(
+ALTER TABLE tags ADD COLUMN version TEXT NOT NULL DEFAULT '';
 )sql";
 
-constexpr std::array steps_to_here{version_1, version_2, version_3};
+constexpr std::array steps_to_here{version_1, version_2, version_3, version_4};
 
 /// "LtMn", so that another program's database is not taken for an old one of ours.
 constexpr std::int64_t application = 0x4c744d6e;

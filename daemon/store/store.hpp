@@ -43,6 +43,7 @@ struct TagRecord {
   std::string ref;  ///< the ref whose run set it
   Digest digest;
   RunId run = 0;
+  std::string version = {};  ///< empty: that of `ref`, where it is a version
 };
 
 /// A layer whose compressed form is known: nothing is compressed twice.

@@ -6,7 +6,8 @@
 
 ---@class lighterman.TagPlan
 ---@field tag string
----@field moving boolean A moving tag only moves forward; a fixed one names this image for good
+---@field moving? boolean A moving tag only moves forward; a fixed one names this image for good
+---@field version? string What it moves by, where the git tag is no version: 1.4.2 of shop-v1.4.2
 
 ---@class lighterman.ImagePlan What is planned for an image without plugins
 ---@field name string
@@ -217,8 +218,8 @@
 ---@field method? "POST"|"PUT"|"PATCH"|"DELETE"
 ---@field hmac? { secret: lighterman.Secret, style?: "header"|"dingtalk"|"feishu", header?: string }
 ---@field ok? integer[] Statuses that are success
----@field run? string A program, instead of a url
 ---@field expect? table<string, string|number|boolean> Members of a good answer's JSON
+---@field run? string A program, instead of a url
 ---@field args? string[]
 ---@field input? string
 ---@field env? table<string, string|lighterman.Secret>
@@ -406,8 +407,9 @@ function time.seconds(length) end
 tags = {}
 ---@param push lighterman.Push
 ---@param pattern? string {{version}} {{major}} {{minor}} {{patch}}
----@return string?
-function tags.semver(push, pattern) end
+---@param prefix? string What stands before the version in the git tag: "shop-"
+---@return string|lighterman.TagPlan|nil # behind a prefix a table, which knows its version
+function tags.semver(push, pattern, prefix) end
 ---@param push lighterman.Push
 ---@param pattern? string
 ---@return string?

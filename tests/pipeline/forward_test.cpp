@@ -40,6 +40,16 @@ TEST(MovingTags, OfVersionsGoByVersionNotByHistory) {
       why_held_back({9, "a", "refs/tags/v1.2.10"}, held_by("c", "refs/tags/v1.2.9", 1), in_line));
 }
 
+TEST(MovingTags, BehindAPrefixGoByTheVersionThatAPluginTells) {
+  store::TagRecord holder = held_by("a", "refs/tags/shop-v1.4.0", 1);
+  holder.version = "1.4.0";
+  EXPECT_EQ(why_held_back({9, "c", "refs/tags/shop-v1.3.9", "1.3.9"}, holder, in_line),
+            "it holds 1.4.0, which is newer than 1.3.9");
+  EXPECT_FALSE(why_held_back({9, "x", "refs/tags/shop-v1.4.1", "1.4.1"}, holder, in_line));
+  // One that tells none goes by history.
+  EXPECT_FALSE(why_held_back({9, "c", "refs/heads/main"}, holder, in_line));
+}
+
 TEST(MovingTags, AreNotTakenBackByAnEarlierRunOfTheSameCommit) {
   EXPECT_TRUE(
       why_held_back({1, "a", "refs/heads/main"}, held_by("a", "refs/heads/main", 2), in_line));

@@ -25,6 +25,28 @@ std::string refusal(Hook hook, const std::string& answer) {
       seat(concat("return { ", render(hook), " = function() return ", answer, " end }")), hook));
 }
 
+TEST(Decisions, KnowTheVersionThatATagMovesBy) {
+  const Decision decision =
+      both("{ tags = { { tag = '1.3', version = 'v1.3.9' }, 'latest' } }",
+           "{ tags = { { tag = 'latest', version = '1.3.9' }, { tag = '1.3', moving = false } } }");
+  EXPECT_TRUE(decision.problems.empty());
+  ASSERT_EQ(decision.tags.size(), 2U);
+  EXPECT_EQ(decision.tags[0].value, (TagPlan{"1.3", false, "1.3.9"}));
+  EXPECT_EQ(decision.tags[1].value, (TagPlan{"latest", true, "1.3.9"}));
+  EXPECT_EQ(decision_from(to_json(decision)).tags[1].value, decision.tags[1].value);
+  const Decision at_odds = both("{ tags = { { tag = '1', version = '1.3.9' } } }",
+                                "{ tags = { { tag = '1', version = '1.4.0' } } }");
+  ASSERT_EQ(at_odds.problems.size(), 1U);
+  EXPECT_EQ(at_odds.problems[0].value,
+            "the version of tag 1: plugin \"a\" says \"1.3.9\", plugin \"b\" says \"1.4.0\"");
+  EXPECT_NE(refusal(Hook::on_push, "{ tags = { { tag = 'x', version = 'new' } } }")
+                .find("tags.version: \"new\" is no version"),
+            std::string::npos);
+  EXPECT_NE(refusal(Hook::on_push, "{ tags = { { tag = 'x', vresion = '1.0.0' } } }")
+                .find("did you mean \"version\"?"),
+            std::string::npos);
+}
+
 TEST(Decisions, UniteTagsLabelsAndArgs) {
   const Decision decision =
       both("{ tags = { 'x', { tag = 'y' } }, labels = { one = 1 }, args = { A = 'a' } }",
@@ -161,6 +183,10 @@ TEST(Actions, AreRefusedWithWhatIsWrong) {
             "post.method"},
            {Hook::on_finished, "post { url = 'https://x.example/', hmac = { secret = 'text' } }",
             "post.hmac.secret: must be a secret"},
+           {Hook::on_finished, "post { url = 'https://x.example/', expct = { code = 0 } }",
+            "did you mean \"expect\"?"},
+           {Hook::on_finished, "post { url = 'https://x.example/', expect = { code = {} } }",
+            "post.expect.code: must be a text"},
            {Hook::on_finished, "post { url = 'https://x.example/', ok = 200 }",
             "post.ok: must be a list of HTTP statuses"},
            {Hook::on_finished, "post { url = 'https://x.example/', tries = 0 }", "post.tries"},
@@ -175,7 +201,3 @@ TEST(Actions, AreRefusedWithWhatIsWrong) {
 
 }  // namespace
 }  // namespace lighterman::policy::test
-           {Hook::on_finished, "post { url = 'https://x.example/', expct = { code = 0 } }",
-            "did you mean \"expect\"?"},
-           {Hook::on_finished, "post { url = 'https://x.example/', expect = { code = {} } }",
-            "post.expect.code: must be a text"},

@@ -87,6 +87,13 @@ TEST(Tags, FollowsThePatternsOfMetadataAction) {
   EXPECT_EQ(tagged(release, "tags.semver(push, 'v{{major}}')"), "v1");
   EXPECT_EQ(tagged(early, "tags.semver(push, '{{major}}.{{minor}}')"), "2.0.0-rc.1");
   EXPECT_EQ(tagged(branch, "tags.semver(push)"), "nil");
+  const std::string shown = "json.encode(tags.semver(push, '{{major}}.{{minor}}', 'shop-'))";
+  EXPECT_EQ(tagged("{ tag = 'shop-v1.3.9' }", shown),
+            R"({"moving":true,"tag":"1.3","version":"1.3.9"})");
+  EXPECT_EQ(tagged("{ tag = 'shop-v2.0.0-rc.1' }", shown),
+            R"({"moving":false,"tag":"2.0.0-rc.1","version":"2.0.0-rc.1"})");
+  EXPECT_EQ(tagged("{ tag = 'pay-v1.3.9' }", "tags.semver(push, '{{major}}', 'shop-')"), "nil");
+  EXPECT_EQ(tagged(release, "tags.semver(push, '{{major}}', 'shop-')"), "nil");
   EXPECT_EQ(tagged("{ tag = 'v1.0rc1' }", "tags.pep440(push, '{{major}}')"), "1.0rc1");
   EXPECT_EQ(tagged("{ tag = '1.2.3.post1' }", "tags.pep440(push, '{{major}}.{{minor}}')"), "1.2");
   EXPECT_EQ(tagged("{ tag = 'hello' }", "tags.pep440(push)"), "nil");

@@ -112,11 +112,12 @@ TEST(Migration, ADatabaseOfTheFirstVersionGetsTheNewTablesAndKeepsItsRuns) {
   }
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database,
-                         "DROP TABLE hooks; DROP TABLE actions; DROP TABLE signatures;"
-                         "DROP INDEX tags_by_digest; PRAGMA user_version = 1",
-                         nullptr, nullptr, nullptr),
-            SQLITE_OK);
+  ASSERT_EQ(
+      sqlite3_exec(database,
+                   "DROP TABLE hooks; DROP TABLE actions; ALTER TABLE tags DROP COLUMN version;"
+                   "PRAGMA user_version = 1",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK);
   sqlite3_close(database);
 
   Store store({file});

@@ -8,7 +8,9 @@
 namespace lighterman::pipeline {
 namespace {
 
-constexpr std::chrono::seconds look_again{5};
+/// The clock may be set while nothing is due.
+constexpr std::chrono::milliseconds longest_wait = std::chrono::minutes(10);
+
 std::int64_t tries_of(const ActionRecord& action, const net::Retry& retry) {
   const auto* given = action.body.as_object().if_contains("tries");
   return given != nullptr && given->is_int64() ? given->get_int64() : retry.attempts;
@@ -37,7 +39,10 @@ void Errands::work(const std::stop_token& stop) {
     if (const auto due = store_.find_due_action(system_now())) {
       perform(*due, stop);
     } else {
-      store_.wait(seen, look_again, stop);
+      const auto next = store_.next_due();
+      const auto rest = next ? *next - system_now() : longest_wait;
+      // Whoever adds an action wakes us.
+      store_.wait(seen, std::clamp(rest, std::chrono::milliseconds(0), longest_wait), stop);
     }
   }
 }

@@ -88,6 +88,9 @@ policy::Decision Hooks::ask(policy::Hook hook, const std::string& image,
     answers.clear();
     decision = policy::ask(*yard_.rulebook().seats(), question);
   }
+  // What was broken off is no answer: it is asked for when the run goes on.
+  if (stop.stop_requested() && !decision.problems.empty())
+    throw Error(ErrorKind::cancelled, concat("stopped while plugins were asked ", name));
   tell(hook, image, decision);
 
   HookRecord record;

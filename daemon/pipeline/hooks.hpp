@@ -13,7 +13,8 @@ namespace lighterman::pipeline {
 
 /// Asks the plugins on behalf of one run, tells its log what they decided, and stores the question
 /// with the actions that follow. What may tell somebody outside (on_published, on_finished) is
-/// asked once, however often the run begins again. One thread.
+/// asked once, however often the run begins again. Error(cancelled) where the stop broke a hook
+/// off. One thread.
 class Hooks {
  public:
   Hooks(Yard& yard, store::Store& store, Journal& journal, const Run& run)

@@ -48,6 +48,7 @@ void Workers::stop(std::chrono::milliseconds limit) {
   while (!idle() && std::chrono::steady_clock::now() < until) {
     seen = store_.wait(seen, std::chrono::milliseconds(100), {});
   }
+  ending_.request_stop();
   active_.with([](auto& active) {
     for (auto& [id, run] : active) run.stop.request_stop();
   });
@@ -82,16 +83,18 @@ void Workers::perform(const Run& run, const std::stop_token& stop) {
   {
     Journal journal(store_, run.id);
     RunEnd end = outcome(run, journal, stop);
+    if (end.state != RunState::queued) {
+      if (!end.why.empty()) {
+        const bool bad = end.state == RunState::failed || end.state == RunState::denied;
+        journal.add("", "", bad ? "error" : "info", concat(render(end.state), ": ", end.why));
+      }
+      if (!tell_finished(run.id, end, journal)) end = {RunState::queued, ""};
+    }
     if (end.state == RunState::queued) {
       journal.add("", "", "warn", "the daemon stops; the run goes on when it is back");
       journal.flush();
       store_.hand_back(run.id);
     } else {
-      if (!end.why.empty()) {
-        const bool bad = end.state == RunState::failed || end.state == RunState::denied;
-        journal.add("", "", bad ? "error" : "info", concat(render(end.state), ": ", end.why));
-      }
-      tell_finished(run.id, end, journal);
       // The log is complete before anyone sees the run as ended.
       journal.flush();
       store_.finish(run.id, end.state, end.why);
@@ -102,8 +105,9 @@ void Workers::perform(const Run& run, const std::stop_token& stop) {
 }
 
 /// Asked before the end is stored, so that a daemon that is killed in between asks still; what was
-/// asked already is not asked again.
-void Workers::tell_finished(RunId id, const RunEnd& end, Journal& journal) {
+/// asked already is not asked again. False: the daemon stops, and plugins had not had their say. A
+/// run that is cancelled is told of as others are, so its own token is not heeded.
+bool Workers::tell_finished(RunId id, const RunEnd& end, Journal& journal) {
   try {
     const std::shared_ptr<Yard> yard = yard_();
     const Run run = store_.get(id);
@@ -117,11 +121,13 @@ void Workers::tell_finished(RunId id, const RunEnd& end, Journal& journal) {
     scene.now = system_now();
     scene.stages = &stages;
     Hooks(*yard, store_, journal, run)
-        .ask(policy::Hook::on_finished, "", finished_facts(scene), {});
+        .ask(policy::Hook::on_finished, "", finished_facts(scene), ending_.get_token());
   } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled && ending_.stop_requested()) return false;
     // The run has ended as it has; a notice that cannot be made is worth a line.
     journal.add("", "on_finished", "warn", error.what());
   }
+  return true;
 }
 
 /// `queued` means: to be handed back.

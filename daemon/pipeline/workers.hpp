@@ -41,7 +41,7 @@ class Workers {
   std::optional<std::pair<Run, std::stop_token>> claim();
   void perform(const Run& run, const std::stop_token& stop);
   RunEnd outcome(const Run& run, Journal& journal, const std::stop_token& stop);
-  void tell_finished(RunId run, const RunEnd& end, Journal& journal);
+  bool tell_finished(RunId run, const RunEnd& end, Journal& journal);
 
   RunnerOptions options_;
   staging::Staging& staging_;
@@ -49,6 +49,7 @@ class Workers {
   std::function<std::shared_ptr<Yard>()> yard_;
   Report report_;
   Guarded<std::map<RunId, Active>> active_;
+  std::stop_source ending_;  ///< what runs is handed back
   std::vector<std::jthread> threads_;
 };
 

@@ -129,6 +129,15 @@ std::optional<ActionRecord> Store::find_due_action(Instant now) const {
   });
 }
 
+std::optional<Instant> Store::next_due() const {
+  return inside_->readers.with([&](Connection& database) -> std::optional<Instant> {
+    Statement row =
+        database.query("SELECT due FROM actions WHERE state = 'waiting' ORDER BY due LIMIT 1");
+    if (!row.step()) return {};
+    return row.instant(0);
+  });
+}
+
 void Store::put_action(const ActionRecord& record) {
   inside_->write(Watched::yes, [&](Connection& database) {
     database.perform("UPDATE actions SET state = ?, tries = ?, due = ?, why = ? WHERE id = ?",

@@ -150,6 +150,8 @@ class Store {
   std::vector<ActionRecord> actions(RunId run) const;  ///< in the order they were asked for
   /// The action that waits longest for its time, which has come; empty: none.
   std::optional<ActionRecord> find_due_action(Instant now) const;
+  /// When the next action's time comes; empty: none waits.
+  std::optional<Instant> next_due() const;
   void put_action(const ActionRecord& record);  ///< state, tries, due and why
 
   // Signatures ------------------------------------------------------------------------------

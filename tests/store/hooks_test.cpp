@@ -63,12 +63,14 @@ TEST_F(Hooks, AQuestionAskedAgainReplacesWhatNobodyDidYet) {
 TEST_F(Hooks, ActionsComeWhenTheyAreDue) {
   const RunId run = add_run();
   const auto later = now + std::chrono::minutes(1);
+  EXPECT_FALSE(store.next_due());
   store.put_hook(record(run), std::vector{post(later), post(now)});
   std::optional<ActionRecord> due = store.find_due_action(now);
   ASSERT_TRUE(due);
   due->state = ActionState::done;
   store.put_action(*due);
   EXPECT_FALSE(store.find_due_action(now));
+  EXPECT_EQ(store.next_due(), later);
   EXPECT_EQ(store.find_due_action(later)->body.at("url"), "https://chat.example/hook");
 }
 

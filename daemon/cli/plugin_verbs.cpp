@@ -20,6 +20,7 @@
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
+#include "policy/dry_run.hpp"
 #include "policy/host.hpp"
 
 namespace lighterman::cli {
@@ -216,14 +217,19 @@ int try_plugin(const PluginWords& words) {
     question.log = [](const std::string&, std::string_view level, std::string_view text) {
       std::cerr << level << ": " << safe(text) << '\n';
     };
-    const policy::Decision decision = policy::ask({seat}, question);
+    policy::DryRun dry;
+    question.perform = dry.performer();
+    policy::Decision decision = policy::ask({seat}, question);
+    const bool good = decision.problems.empty();
     if (words.json) {
       print(policy::to_json(decision));
     } else {
+      auto more = dry.wished();
+      std::ranges::copy(dry.take_unknown(decision), std::back_inserter(more));
       std::cout << seat.name << ", " << render(hook) << ":\n";
-      for (const std::string& line : told(decision)) std::cout << "  " << line << '\n';
+      for (const std::string& line : told(decision, more)) std::cout << "  " << line << '\n';
     }
-    return decision.problems.empty() ? 0 : something_failed;
+    return good ? 0 : something_failed;
   });
 }
 

@@ -126,10 +126,12 @@ std::string wrapped(const std::string& line, std::size_t width) {
   return text + row;
 }
 
-std::vector<std::string> told(const policy::Decision& decision) {
+std::vector<std::string> told(const policy::Decision& decision,
+                              const std::vector<policy::Said<std::string>>& more) {
   std::vector<std::string> lines;
   for (const pipeline::Said& said : pipeline::told(decision))
     for (const std::string& line : split(said.text, '\n')) lines.push_back(safe(line));
+  for (const auto& said : more) lines.push_back(safe(said.value));
   if (lines.empty()) lines.emplace_back("no opinion");
   return lines;
 }

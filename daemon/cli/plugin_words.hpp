@@ -19,8 +19,9 @@ boost::json::object to_json(const policy::Plugin& plugin);
 
 /// A long line in several, each with the indent of the first.
 std::string wrapped(const std::string& line, std::size_t width);
-/// One line for each thing that was decided.
-std::vector<std::string> told(const policy::Decision& decision);
+/// One line for each thing that was decided, and of what else there is to say.
+std::vector<std::string> told(const policy::Decision& decision,
+                              const std::vector<policy::Said<std::string>>& more);
 
 enum class Color { no, yes };
 /// A tree of suites and tests, then how many passed and failed.

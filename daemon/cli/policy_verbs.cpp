@@ -42,7 +42,11 @@ void show_planned(const Fields& image) {
   } else {
     const auto denied = image.find_text("denied");
     std::cout << ": would be built"
-              << (denied ? concat(" and denied: ", safe(*denied)) : " and published") << '\n';
+              << (denied ? concat(" and denied: ", safe(*denied)) : " and published");
+    if (const auto unknown = image.texts("unknown"); !unknown.empty())
+      std::cout << ", unless denied by " << safe(join(unknown, ", "))
+                << ", which a dry run cannot ask";
+    std::cout << '\n';
     for (const std::string& target : image.texts("targets"))
       std::cout << "    " << (denied ? "not " : "") << "to " << safe(target) << '\n';
     std::cout << "    tags " << safe(tags_of(image)) << "  (* moves)\n";

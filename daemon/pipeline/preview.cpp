@@ -7,6 +7,7 @@
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
 #include "pipeline/scene.hpp"
+#include "policy/dry_run.hpp"
 #include "source/context.hpp"
 
 namespace lighterman::pipeline {
@@ -17,49 +18,47 @@ using Object = boost::json::object;
 using policy::Decision;
 using policy::Hook;
 
-/// Lets plugins look, and nothing else.
-policy::Perform only_looking(policy::Perform perform) {
-  return [perform = std::move(perform)](const policy::Wish& wish) {
-    const auto* method =
-        wish.body.is_object() ? wish.body.get_object().if_contains("method") : nullptr;
-    const bool reads =
-        wish.capability == "registry" ||
-        (wish.capability == "http" && (method == nullptr || *method == "GET" || *method == "HEAD"));
-    if (!reads)
-      throw Error(ErrorKind::denied, concat(wish.capability, " is not performed in a dry run"));
-    return perform(wish);
-  };
-}
-
 /// One image on its way to nowhere.
 class Rehearsal {
  public:
   Rehearsal(Yard& yard, store::Store& store, const Run& run, const std::stop_token& stop)
       : yard_(yard), store_(store), run_(run), stop_(stop) {}
 
-  Decision ask(Hook hook, const Json& facts) {
+  /// Plugins look, and do nothing else; `unknown` gets those whose answer hangs on more than that.
+  Decision ask(Hook hook, const Json& facts, std::vector<std::string>* unknown = nullptr) {
     policy::Question question;
     question.hook = hook;
     question.source = run_.event.source;
     question.facts = facts;
     question.now = run_.created;
-    // What a plugin does with a published image would be done to one that is not there.
-    if (hook != Hook::on_published)
-      question.perform = only_looking(yard_.rulebook().powers().performer(stop_));
-    const Decision decision = policy::ask(*yard_.rulebook().seats(), question);
-    for (const Said& said : told(decision)) {
-      said_.push_back({{"hook", render(hook)}, {"plugin", said.plugin}, {"text", said.text}});
+    policy::DryRun dry;
+    // What a plugin looks for of a published image is not there.
+    question.perform =
+        dry.performer(hook == Hook::on_published ? policy::Perform()
+                                                 : yard_.rulebook().powers().performer(stop_));
+    Decision decision = policy::ask(*yard_.rulebook().seats(), question);
+    const auto untold = dry.take_unknown(decision);
+    const auto say = [&](const std::string& plugin, const std::string& text) {
+      said_.push_back({{"hook", render(hook)}, {"plugin", plugin}, {"text", text}});
+    };
+    for (const Said& said : told(decision)) say(said.plugin, said.text);
+    for (const auto& wish : dry.wished()) say(wish.plugin, wish.value);
+    for (const auto& said : untold) {
+      say(said.plugin, said.value);
+      if (unknown != nullptr) unknown->push_back(said.plugin);
     }
     return decision;
   }
 
   void judge(BuildPlan& plan, const Object& push, Object& shown) {
     Object facts = likely_image(plan, push, shown);
-    const Decision verdict = ask(Hook::on_staged, facts);
+    std::vector<std::string> unknown;
+    const Decision verdict = ask(Hook::on_staged, facts, &unknown);
     if (const auto denied = why_denied(verdict)) {
       shown["denied"] = *denied;
       return;
     }
+    if (!unknown.empty()) shown["unknown"] = json_array(unknown);
     unite(plan.tags, verdict.tags);
     ask(Hook::on_published, published_facts(std::move(facts), likely_end(plan)));
   }

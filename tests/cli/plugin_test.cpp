@@ -129,7 +129,7 @@ TEST_F(PluginVerbs, TryFailsWithTheHookAndPerformsNothing) {
   expect_part("broken on purpose", broken.output);
   const os::Outcome dry = say({"try", "greet.lua", "-", "--partial"}, R"({"title":"run"})");
   EXPECT_EQ(dry.exit_code, 1);
-  expect_part("dry run", dry.output);
+  expect_part("  would run trivy\n  what it says then, a dry run cannot know\n", dry.output);
   expect_part("has no on_staged", say({"try", "greet.lua", "--hook", "on_staged"}).errors);
 }
 

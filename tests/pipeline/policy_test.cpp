@@ -1,6 +1,7 @@
 // Plugins on the way of a real push: before the build, before the tag, and after it.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/json.hpp>
 
 #include "core/error.hpp"
@@ -255,6 +256,124 @@ return { on_push = function() return { tags = "edge" } end })");
   EXPECT_EQ(plan.at("images").at(0).at("tags").at(0).at("tag"), "edge");
   EXPECT_EQ(house.store->list({}).size(), 1u);
   EXPECT_FALSE(house.tag("edge"));
+}
+
+TEST_F(Policy, APlanSaysWhatItCannotKnowAndWhatWouldBeAsked) {
+  plugin("gate", R"(-- gate.lua: asks a program.
+return { needs = { run = "verdict" }, on_staged = function(image)
+  if run { program = "verdict", args = { image.name } }.code ~= 0 then return deny "no" end
+end })")
+      .allow = {{"run", {"verdict"}}};
+  plugin("tell", R"(-- tell.lua: reads what is published.
+return { needs = { http = "*" }, on_published = function(image)
+  http { url = "https://mirror.example/" .. image.name }
+end })")
+      .allow = {{"http", {"mirror.example"}}};
+  house.start();
+  PushEvent event;
+  event.source = "shop";
+  event.ref = "refs/heads/main";
+  event.received = system_now();
+  const boost::json::value plan = preview(*house.yard, *house.store, event, {});
+  const boost::json::object& image = plan.at("images").at(0).as_object();
+  EXPECT_FALSE(image.contains("denied"));
+  EXPECT_EQ(image.at("unknown"), (boost::json::array{"gate"}));
+  std::vector<std::string> said;
+  for (const auto& each : image.at("said").as_array()) {
+    said.push_back(concat(each.at("plugin").as_string(), ": ", each.at("text").as_string()));
+  }
+  EXPECT_EQ(said, (std::vector<std::string>{"gate: would run verdict web",
+                                            "gate: what it says then, a dry run cannot know",
+                                            "tell: would GET https://mirror.example/web",
+                                            "tell: what it says then, a dry run cannot know"}));
+}
+
+TEST_F(Policy, AnOlderVersionBehindAPrefixMovesNoTagBack) {
+  config::PluginSeat& versions = house.config.plugins["versions"];
+  versions.name = "versions";
+  versions.use = "tag-semver";
+  versions.settings = {{"strip", "shop-"}};
+  house.start();
+  house.git.tag("shop-v1.4.0");
+  ASSERT_EQ(house.push("refs/tags/shop-v1.4.0").state, RunState::succeeded);
+  const auto newest = house.tag("latest");
+  // By history the mended 1.3 is newer.
+  house.git.write("late.txt", "mended");
+  house.git.commit("Mend 1.3");
+  house.git.tag("shop-v1.3.9");
+  const lighterman::Run late = house.push("refs/tags/shop-v1.3.9");
+  ASSERT_EQ(late.state, RunState::succeeded) << late.why;
+  EXPECT_EQ(house.tag("latest"), newest);
+  EXPECT_EQ(house.tag("1"), newest);
+  EXPECT_NE(house.tag("1.3"), newest);
+  EXPECT_EQ(house.tag("1.3"), house.tag("1.3.9"));
+  EXPECT_NE(house.log(late.id).find("it holds 1.4.0, which is newer than 1.3.9"), std::string::npos)
+      << house.log(late.id);
+  // A daemon that has lost its memory reads the version in the image's label.
+  house.stop();
+  std::filesystem::remove_all(house.config.data);
+  house.start();
+  ASSERT_EQ(house.push("refs/tags/shop-v1.3.9").state, RunState::succeeded);
+  EXPECT_EQ(house.tag("latest"), newest);
+}
+
+TEST_F(Policy, AStopDoesNotWaitForAHookThatIsTold) {
+  std::atomic<bool> answering = false;
+  test::RawServer server([&](test::Connection& connection, int) {
+    connection.read_head();
+    if (!answering) return connection.await_end();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  });
+  const std::string host = concat("127.0.0.1:", server.port());
+  plugin("ask", concat(R"(-- ask.lua: asks at the end.
+return { needs = { http = "*" }, on_finished = function(run)
+  log.info("answered " .. http { url = "http://)",
+                       host, R"(/", timeout = "14m" }.status)
+end })"))
+      .allow = {{"http", {"private:" + host}}};
+  house.start();
+  const RunId run = house.begin();
+  ASSERT_TRUE(
+      support::eventually([&] { return server.connections() == 1; }, std::chrono::seconds(120)))
+      << house.log(run);
+  house.workers->stop(std::chrono::milliseconds(100));
+  // As after a power cut: it goes on, and the hook is asked again.
+  EXPECT_EQ(house.store->get(run).state, RunState::queued);
+  answering = true;
+  house.start();
+  EXPECT_EQ(house.wait(run).state, RunState::succeeded);
+  EXPECT_NE(house.log(run).find("ask: answered 200"), std::string::npos) << house.log(run);
+}
+
+TEST_F(Policy, ANoticeIsToldAtItsTimeWithoutLookingForIt) {
+  std::atomic<int> told = 0;
+  test::RawServer server([&](test::Connection& connection, int) {
+    connection.read_head();
+    ++told;
+    connection.send("HTTP/1.1 204 Told\r\nConnection: close\r\n\r\n");
+  });
+  const std::string host = concat("127.0.0.1:", server.port());
+  plugin("tell", concat(R"(-- tell.lua: tells.
+return { needs = { http = "*" }, on_finished = function()
+  return post { url = "http://)",
+                        host, R"(/" }
+end })"))
+      .allow = {{"http", {"private:" + host}}};
+  house.start();
+  Guarded<std::vector<ActionRecord>> done;
+  Errands errands(
+      [this] { return house.yard; }, *house.store,
+      [&](const ActionRecord& action) { done.with([&](auto& all) { all.push_back(action); }); });
+  const auto count = [&] { return done.with([](const auto& all) { return all.size(); }); };
+  house.push();
+  ASSERT_TRUE(support::eventually([&] { return count() == 1; }, std::chrono::seconds(60)));
+  ActionRecord again = done.with([](const auto& all) { return all.front(); });
+  again.state = ActionState::waiting;
+  again.due = system_now() + std::chrono::seconds(2);
+  house.store->put_action(again);
+  ASSERT_TRUE(support::eventually([&] { return count() == 2; }, std::chrono::seconds(60)));
+  EXPECT_GE(system_now(), again.due);
+  EXPECT_EQ(told, 2);
 }
 
 TEST_F(Policy, AReplayShowsWhatAnotherRuleWouldHaveDecided) {

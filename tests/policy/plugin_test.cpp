@@ -1,6 +1,7 @@
 #include "policy/plugin.hpp"
 
 #include "os/file.hpp"
+#include "policy/dry_run.hpp"
 #include "policy/scene.hpp"
 
 namespace lighterman::policy::test {
@@ -152,6 +153,58 @@ TEST(Grants, AreNothingWithoutSomebodyToPerform) {
   ASSERT_EQ(decision.problems.size(), 1U);
   EXPECT_NE(decision.problems[0].value.find("run is not performed in a dry run"),
             std::string::npos);
+}
+
+/// What on_push's body wishes in a dry run that looks by `look`, and what is not known then.
+struct Rehearsed {
+  explicit Rehearsed(const std::string& body, const Perform& look = {}) {
+    const Seat asked = seat(
+        "return { needs = { http = '*', run = 'sh', secret = 'hook' }, on_push = function()\n" +
+            body + "\nend }",
+        {{"http", {"a.example"}}, {"run", {"sh"}}, {"secret", {"hook"}}});
+    DryRun dry;
+    decision = ask_one(asked, Hook::on_push, some_push(), {}, dry.performer(look));
+    for (const auto& said : dry.take_unknown(decision)) unknown.push_back(said.plugin);
+    for (const auto& said : dry.wished()) wished.push_back(said.value);
+  }
+  Decision decision;
+  std::vector<std::string> wished, unknown;
+};
+
+TEST(DryRun, SaysOnceWhatWouldBeDone) {
+  const Rehearsed tried(
+      "for i = 1, 3 do pcall(http, { url = 'https://a.example/x' }) end\n"
+      "pcall(http, { url = secret 'hook', text = 'x' })\n"
+      "pcall(run, { program = 'sh', args = { '-c', 'true' } })\n"
+      "return { tags = 'x' }");
+  EXPECT_EQ(tried.wished, (std::vector<std::string>{"would GET https://a.example/x",
+                                                    "would POST the URL in secret \"hook\"",
+                                                    "would run sh -c true"}));
+  EXPECT_TRUE(tried.unknown.empty());
+  EXPECT_EQ(tried.decision.tags.size(), 1U);
+}
+
+TEST(DryRun, CallsNoFailureWhatHangsOnTheRefusalAlone) {
+  const Rehearsed tried("run { program = 'sh' }");
+  EXPECT_TRUE(tried.decision.problems.empty());
+  EXPECT_EQ(tried.unknown, std::vector<std::string>{"it"});
+  const Rehearsed broken("pcall(run, { program = 'sh' }) error 'broken'");
+  EXPECT_EQ(broken.decision.problems.size(), 1U);
+  EXPECT_TRUE(broken.unknown.empty());
+}
+
+TEST(DryRun, LooksWhereItMayAndChangesNothing) {
+  std::vector<std::string> looked;
+  const Perform look = [&](const Wish& wish) -> boost::json::value {
+    looked.emplace_back(wish.body.at("method").as_string());
+    return {{"status", 200}};
+  };
+  const Rehearsed tried(
+      "http { url = 'https://a.example/x' } pcall(http, { url = 'https://a.example/y', method = "
+      "'PUT', text = 'x' })",
+      look);
+  EXPECT_EQ(looked, std::vector<std::string>{"GET"});
+  EXPECT_EQ(tried.wished, std::vector<std::string>{"would PUT https://a.example/y"});
 }
 
 TEST(Wishes, AreCompleteWhenTheyArePerformed) {

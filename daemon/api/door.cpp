@@ -47,6 +47,12 @@ void refuse_strangers(const Exchange& exchange) {
     refuse(403, "without tokens in the configuration other sites' pages may not call this");
 }
 
+Role role_for(Access access) noexcept {
+  return access == Access::operate   ? Role::operate
+         : access == Access::trigger ? Role::trigger
+                                     : Role::viewer;
+}
+
 [[noreturn]] void refuse_without_token(std::string detail, std::string_view challenge) {
   Problem problem = problem_of(401, std::move(detail));
   problem.headers["WWW-Authenticate"] = challenge;
@@ -157,18 +163,24 @@ void Door::perform(Exchange& exchange) {
     throw Refused(std::move(problem));
   }
   exchange.names = std::move(found.names);
-  if (found.route->access == Access::caller) authenticate(exchange);
+  if (found.route->access != Access::open) {
+    const Role role = authenticate(exchange);
+    if (const Role needed = role_for(found.route->access); role < needed) {
+      refuse(403, concat("token \"", exchange.caller, "\" has the role ", render(role),
+                         ", and this needs ", render(needed)));
+    }
+  }
   found.route->perform(room_, exchange);
 }
 
-void Door::authenticate(Exchange& exchange) const {
+Role Door::authenticate(Exchange& exchange) const {
   const Snapshot& snapshot = *exchange.snapshot;
   // Tokens that cannot be read are still tokens: nothing opens because a file is missing.
   if (snapshot.config->tokens.empty()) {
     if (!address_.only_loopback)
       refuse(403, "without tokens in the configuration this is for loopback only");
     refuse_strangers(exchange);
-    return;
+    return Role::operate;
   }
   const std::string_view given = exchange.head.find("authorization");
   if (given.size() <= bearer.size() ||
@@ -176,11 +188,13 @@ void Door::authenticate(Exchange& exchange) const {
     refuse_without_token("a token is needed (Authorization: Bearer ...)",
                          "Bearer realm=\"lighterman\"");
   }
-  exchange.caller = snapshot.find_key(trim(given.substr(bearer.size())));
-  if (exchange.caller.empty()) {
+  const Snapshot::Key* key = snapshot.find_key(trim(given.substr(bearer.size())));
+  if (key == nullptr) {
     refuse_without_token("the token is none of ours",
                          R"(Bearer realm="lighterman", error="invalid_token")");
   }
+  exchange.caller = key->name;
+  return key->role;
 }
 
 }  // namespace lighterman::api

@@ -29,7 +29,7 @@ class Door : private httplib::Server {
  private:
   void receive(const httplib::Request& request, httplib::Response& reply);
   void perform(Exchange& exchange);
-  void authenticate(Exchange& exchange) const;
+  Role authenticate(Exchange& exchange) const;
   static void complete(const httplib::Request& request, httplib::Response& reply);
 
   Room room_;

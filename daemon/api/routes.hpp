@@ -34,11 +34,15 @@ struct Room {
   Followers& followers;
   const std::function<Readiness()>& readiness;
   Planner& planner;
+  const std::function<void()>& rescan;  ///< begins a round over the published images
 };
 
 enum class Access {
-  open,    ///< anybody: they tell nothing, or believe signatures only
-  caller,  ///< bearer token, or loopback where there are no tokens
+  open,  ///< anybody: they tell nothing, or believe signatures only
+  // A bearer token of this role, or loopback where there are no tokens:
+  viewer,
+  trigger,
+  operate,
 };
 
 /// One operation; HEAD follows GET.
@@ -68,8 +72,11 @@ void show_log(Room& room, Exchange& exchange);
 void follow_run(Room& room, Exchange& exchange);
 void cancel_run(Room& room, Exchange& exchange);
 void retry_run(Room& room, Exchange& exchange);
+void allow_run(Room& room, Exchange& exchange);
 void plan_push(Room& room, Exchange& exchange);
 void list_questions(Room& room, Exchange& exchange);
+void list_images(Room& room, Exchange& exchange);
+void start_rescan(Room& room, Exchange& exchange);
 void list_sources(Room& room, Exchange& exchange);
 void list_keys(Room& room, Exchange& exchange);
 void tell_status(Room& room, Exchange& exchange);

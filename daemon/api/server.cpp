@@ -13,19 +13,21 @@ namespace lighterman::api {
 /// calls a follower or a handler after it is gone.
 struct Server::Inside {
   Inside(Options given, store::Store& the_store, Snapshots::Source config,
-         std::function<Readiness()> the_readiness, Plan plan)
+         std::function<Readiness()> the_readiness, Plan plan, std::function<void()> the_rescan)
       : options(std::move(given)),
         readiness(std::move(the_readiness)),
         planner{std::move(plan)},
+        rescan(std::move(the_rescan)),
         snapshots(std::move(config)),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
-        door({options, the_store, followers, readiness, planner}, snapshots),
+        door({options, the_store, followers, readiness, planner, rescan}, snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
   Options options;
   std::function<Readiness()> readiness;
   Planner planner;
+  std::function<void()> rescan;
   Snapshots snapshots;
   Berths berths;
   Followers followers;
@@ -35,9 +37,9 @@ struct Server::Inside {
 
 Server::Server(Options options, store::Store& store,
                std::function<std::shared_ptr<const config::Config>()> config,
-               std::function<Readiness()> readiness, Plan plan)
+               std::function<Readiness()> readiness, Plan plan, std::function<void()> rescan)
     : inside_(std::make_unique<Inside>(std::move(options), store, std::move(config),
-                                       std::move(readiness), std::move(plan))) {}
+                                       std::move(readiness), std::move(plan), std::move(rescan))) {}
 
 Server::~Server() = default;
 

@@ -47,9 +47,10 @@ class Server {
  public:
   /// The functions are called from any thread, also at the same time; the configuration they give
   /// is shared by the daemon, which replaces it, and the requests that began under it.
-  Server(Options options, store::Store& store,
-         std::function<std::shared_ptr<const config::Config>()> config,
-         std::function<Readiness()> readiness, Plan plan);
+  Server(
+      Options options, store::Store& store,
+      std::function<std::shared_ptr<const config::Config>()> config,
+      std::function<Readiness()> readiness, Plan plan, std::function<void()> rescan = [] {});
   ~Server();  ///< stops and joins
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

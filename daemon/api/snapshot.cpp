@@ -32,9 +32,9 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> from) : config(std::mov
     try {
       const std::optional<std::string> known = parse_hex(token.sha256);
       if (known && known->size() == 32) {
-        keys.push_back({token.name, *known});
+        keys.push_back({token.name, *known, token.role});
       } else {
-        keys.push_back({token.name, raw_sha256(os::read_secret(token.place).reveal())});
+        keys.push_back({token.name, raw_sha256(os::read_secret(token.place).reveal()), token.role});
       }
     } catch (const Error& error) {
       // The other tokens go on; this one opens nothing.
@@ -43,12 +43,12 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> from) : config(std::mov
   }
 }
 
-std::string Snapshot::find_key(std::string_view token) const {
+const Snapshot::Key* Snapshot::find_key(std::string_view token) const {
   const std::string given = raw_sha256(token);
   const Key* found = nullptr;
   for (const Key& key : keys)
     if (os::equal_in_constant_time(key.sha256, given)) found = &key;
-  return found != nullptr ? found->name : "";
+  return found;
 }
 
 std::shared_ptr<const Snapshot> Snapshots::current() {

@@ -23,6 +23,7 @@ struct Snapshot {
   struct Key {
     std::string name;
     std::string sha256;  ///< 32 raw bytes
+    Role role;
   };
 
   std::shared_ptr<const config::Config> config;  ///< shared with the daemon
@@ -31,8 +32,8 @@ struct Snapshot {
   std::vector<std::string> faults;  ///< tokens that could not be read
 
   explicit Snapshot(std::shared_ptr<const config::Config> from);
-  /// The token's name; empty: it is none of ours. Takes as long for any token.
-  std::string find_key(std::string_view token) const;
+  /// Null: it is none of ours. Takes as long for any token.
+  const Key* find_key(std::string_view token) const;
 };
 
 /// The snapshot of the current configuration. Any thread.

@@ -107,6 +107,8 @@ std::vector<Finding> examine_all(const Config& config) {
   for (const auto& entry : config.plugins)
     add_if_bad(concat("plugins.", entry.first),
                [&] { pipeline::load_seat(entry.second, catalogue); });
+  if (config.scan && !config.scan->rescan.empty())
+    add_if_bad("scan.rescan", [&] { intake::Cron::parse(config.scan->rescan); });
   for (const auto& [name, source] : config.sources) {
     const std::string path = concat("sources.", name);
     for (const config::Schedule& schedule : source.schedules)

@@ -45,6 +45,7 @@ struct Words {
   std::filesystem::path config = "/etc/lighterman/lighterman.yml", init = "lighterman.yml";
   RunWish run;
   RunsWish runs;
+  ImagesWish images;
   PlanWish plan;
   RunId id = 0;
   std::string reason, shell;
@@ -149,6 +150,16 @@ void add_look_verbs(CLI::App& app, Words& words) {
   verb->add_flag("-f,--follow", words.follow, "Go on until the run ends");
   add_verb(app, words, "status", "Say how the daemon is, and what is to be done soon",
            with_daemon([&](Remote& remote) { return status(remote, words.form()); }));
+  verb = add_verb(
+      app, words, "images", "List published images and how their newest scan came out",
+      with_daemon([&](Remote& remote) { return images(remote, words.images, words.form()); }));
+  verb->add_option("--source", words.images.source, "Of this source");
+  verb->add_option("--image", words.images.image, "Of this image of the configuration");
+  verb->add_flag("--dirty", words.images.dirty, "With findings that block");
+  verb->add_option("--clean-on", words.images.clean_on,
+                   "That had none on this day (2026-11-23): with --dirty, what went bad since");
+  verb->add_flag("--gone", words.images.gone, "That no tag names any more");
+  verb->add_option("--limit", words.images.limit, "How many")->capture_default_str();
 }
 
 void add_act_verbs(CLI::App& app, Words& words) {
@@ -157,6 +168,15 @@ void add_act_verbs(CLI::App& app, Words& words) {
                             }));
   add_run_option(verb, words);
   verb->add_option("--reason", words.reason, "Why, for those who read it later");
+  verb = add_verb(app, words, "allow", "Publish what policy denied, without building it again",
+                  with_daemon([&](Remote& remote) {
+                    return allow(remote, words.id, words.reason, words.follow, words.form());
+                  }));
+  add_run_option(verb, words);
+  verb->add_option("--reason", words.reason, "Why; it stays with the run")->required();
+  verb->add_flag("-f,--follow", words.follow, "Show the log and wait for the end");
+  add_verb(app, words, "rescan", "Scan what is published again, now",
+           with_daemon([&](Remote& remote) { return rescan(remote, words.form()); }));
   verb = add_verb(app, words, "retry", "Begin a run again", with_daemon([&](Remote& remote) {
                     return retry(remote, words.id, words.follow, words.form());
                   }));

@@ -21,7 +21,9 @@
 #include "core/text.hpp"
 #include "pipeline/errands.hpp"
 #include "pipeline/key_care.hpp"
+#include "pipeline/leftovers.hpp"
 #include "pipeline/preview.hpp"
+#include "pipeline/rescan.hpp"
 #include "pipeline/watcher.hpp"
 #include "pipeline/workers.hpp"
 #include "staging/staging.hpp"
@@ -114,10 +116,17 @@ class Daemon {
     }
     staging_.start();
     yard_.with([&](auto& yard) { yard = std::make_shared<pipeline::Yard>(current(), store_); });
+    rescan_ = std::make_unique<pipeline::Rescan>(
+        [this] { return yard(); }, store_,
+        [this](std::string_view level, const std::string& text) {
+          level == "warn" ? log_.warn("rescan", {{"why", text}})
+                          : log_.info("rescan", {{"outcome", text}});
+        });
     server_ = std::make_unique<api::Server>(
         api_options(*current()), store_, [this] { return current(); },
         [this] { return readiness(); },
-        [this](const PushEvent& event) { return pipeline::preview(*yard(), store_, event, {}); });
+        [this](const PushEvent& event) { return pipeline::preview(*yard(), store_, event, {}); },
+        [this] { rescan_->wake(); });
     server_->start();
     const unsigned wanted = current()->workers;
     workers_ = std::make_unique<pipeline::Workers>(
@@ -198,7 +207,7 @@ class Daemon {
     log_.write(news.good ? DaemonLog::Level::info : DaemonLog::Level::warning, "key",
                {{"name", news.key}, {"news", news.text}});
   }
-  /// Plugins whose files change are read anew; old questions to plugins are forgotten.
+  /// Plugins whose files change are read anew; what is old is forgotten.
   void keep(const std::stop_token& stop) {
     Instant next_clearing{};
     while (!stop.stop_requested()) {
@@ -211,6 +220,12 @@ class Daemon {
       }
       if (const Instant now = system_now(); now >= next_clearing) {
         store_.forget_hooks(now - current()->plugin_history);
+        pipeline::clear_leftovers(
+            *yard(), store_, staging_.address(), now - current()->keep_denied,
+            [&](const std::string& why) {
+              log_.warn("images not cleared", {{"why", why}});
+            },
+            stop);
         next_clearing = now + std::chrono::hours(1);
       }
       std::unique_lock lock(keeping_);
@@ -229,6 +244,7 @@ class Daemon {
   store::Store store_;
   staging::Staging staging_;
   Guarded<std::shared_ptr<pipeline::Yard>> yard_;  // shared with the runs that began in it
+  std::unique_ptr<pipeline::Rescan> rescan_;
   std::unique_ptr<api::Server> server_;
   std::unique_ptr<pipeline::Workers> workers_;
   std::unique_ptr<pipeline::Errands> errands_;

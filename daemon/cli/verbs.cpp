@@ -175,6 +175,18 @@ int cancel(Remote& remote, RunId run, const std::string& reason, Form form) {
   return 0;
 }
 
+int allow(Remote& remote, RunId run, const std::string& reason, bool follow, Form form) {
+  const boost::json::value answer =
+      remote.post(path_of(run, "/allow"), boost::json::object{{"reason", reason}});
+  if (follow) return follow_run(remote, run, form);
+  if (form == Form::json) {
+    print_json(answer);
+  } else {
+    std::cout << "run " << run << " publishes what was denied\n";
+  }
+  return 0;
+}
+
 int retry(Remote& remote, RunId run, bool follow, Form form) {
   const boost::json::value begun = remote.post(path_of(run, "/retry"), boost::json::object());
   if (follow) return follow_run(remote, id_of(begun), form);
@@ -182,6 +194,34 @@ int retry(Remote& remote, RunId run, bool follow, Form form) {
     print_json(begun);
   } else {
     std::cout << "run " << id_of(begun) << " tries run " << run << " again\n";
+  }
+  return 0;
+}
+
+int images(Remote& remote, const ImagesWish& wish, Form form) {
+  std::string path = concat("/api/v1/images?limit=", wish.limit);
+  for (const auto& [name, value] : {std::pair{"source", wish.source},
+                                    {"image", wish.image},
+                                    {"clean_on", wish.clean_on},
+                                    {"clean", std::string(wish.dirty ? "false" : "")},
+                                    {"gone", std::string(wish.gone ? "true" : "")}})
+    if (!value.empty()) path += concat('&', name, '=', render_url_part(value));
+  const boost::json::value answer = remote.get(path);
+  if (form == Form::json) {
+    print_json(answer);
+  } else {
+    show_images(std::cout, Fields(answer, "answer").list("images"));
+  }
+  return 0;
+}
+
+int rescan(Remote& remote, Form form) {
+  const boost::json::value answer = remote.post("/api/v1/rescan", boost::json::object());
+  if (form == Form::json) {
+    print_json(answer);
+  } else {
+    std::cout << "published images are being scanned again; `lighterman images` tells how they "
+                 "stand\n";
   }
   return 0;
 }

@@ -26,6 +26,12 @@ struct RunsWish {
   unsigned limit = 20;
 };
 
+struct ImagesWish {
+  std::string source, image, clean_on;
+  bool dirty = false, gone = false;
+  unsigned limit = 20;
+};
+
 /// "NAME=VALUE", or "NAME" as the environment has it. Error(invalid) where it has none.
 boost::json::object args_of(const std::vector<std::string>& given);
 
@@ -38,5 +44,9 @@ int status(Remote& remote, Form form);
 int logs(Remote& remote, RunId run, bool follow, Form form);
 int cancel(Remote& remote, RunId run, const std::string& reason, Form form);
 int retry(Remote& remote, RunId run, bool follow, Form form);
+int allow(Remote& remote, RunId run, const std::string& reason, bool follow, Form form);
+
+int images(Remote& remote, const ImagesWish& wish, Form form);
+int rescan(Remote& remote, Form form);
 
 }  // namespace lighterman::cli

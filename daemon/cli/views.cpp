@@ -146,6 +146,11 @@ void show_run(std::ostream& out, const boost::json::value& value) {
   if (!message.empty())
     out << "  \"" << safe(message.substr(0, message.find('\n'))) << '"'
         << (author.empty() ? "" : concat(" by ", safe(author))) << '\n';
+  if (const auto* given = run.find("allowed"); given != nullptr && given->is_object()) {
+    const Fields allowed(*given, "run.allowed");
+    out << "  allowed by " << safe(allowed.text("who")) << ": " << safe(allowed.text("reason"))
+        << '\n';
+  }
   std::string image;
   boost::json::object planned;
   for (const auto& each : run.list("stages")) {
@@ -165,6 +170,39 @@ void show_run(std::ostream& out, const boost::json::value& value) {
     show_stage(out, stage);
   }
   for (const auto& each : run.list("actions")) show_action(out, Fields(each, "action"));
+}
+
+void show_images(std::ostream& out, std::span<const boost::json::value> images) {
+  if (images.empty()) {
+    out << "no images\n";
+    return;
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"IMAGE", "DIGEST", "RUN", "PUBLISHED", "SCANNED", "CRITICAL", "HIGH", "STATE"}};
+  for (const auto& value : images) {
+    const Fields image(value, "image");
+    const std::string denied = image.text_or("denied", "");
+    std::string scanned, critical, high, state = "not scanned";
+    if (const auto* given = image.find("scan"); given != nullptr && given->is_object()) {
+      const Fields scan(*given, "scan");
+      const Fields counts(scan.get("counts"), "scan.counts");
+      const std::vector<std::string> reasons = scan.texts("reasons");
+      scanned = scan.text("scanned").substr(0, 16) + "Z";
+      critical = std::to_string(counts.integer_or("CRITICAL", 0));
+      high = std::to_string(counts.integer_or("HIGH", 0));
+      state = reasons.empty() ? "clean" : concat("blocked: ", shortened(safe(reasons.front()), 80));
+    }
+    if (!denied.empty()) state = concat("denied: ", shortened(safe(denied), 80));
+    std::vector<std::string> names;
+    for (const auto& target : image.list("targets")) {
+      const Fields fields(target, "target");
+      names.push_back(concat(fields.text("repository"), ':', join(fields.texts("tags"), ",")));
+    }
+    rows.push_back({safe(names.empty() ? image.text("image") : join(names, " ")),
+                    image.text("digest").substr(7, 12), std::to_string(image.integer("run")),
+                    image.text("published").substr(0, 16) + "Z", scanned, critical, high, state});
+  }
+  print_table(out, rows);
 }
 
 void show_end(std::ostream& out, const boost::json::value& value) {

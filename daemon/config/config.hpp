@@ -11,6 +11,7 @@
 
 #include "core/build_plan.hpp"
 #include "core/reference.hpp"
+#include "core/role.hpp"
 #include "engine/engine.hpp"
 #include "registry/client.hpp"
 #include "scan/trivy.hpp"
@@ -23,6 +24,7 @@ struct Token {
   std::string name;
   std::string sha256;  ///< 64 hex digits
   std::string place;   ///< or "file:..."/"env:...", hashed when read
+  Role role = Role::trigger;
 };
 
 struct Schedule {
@@ -98,6 +100,7 @@ struct Scan {
   std::string server_token_place;
   std::vector<Severity> block{Severity::critical};
   bool ignore_unfixed = false, deny_unscanned = true;
+  std::string rescan = "30 3 * * *";  ///< when what is published is scanned again; empty: never
   std::vector<scan::Waiver> waivers;
 };
 
@@ -124,6 +127,8 @@ struct Config {
   std::map<std::string, PluginSeat> plugins;
   /// How long it is kept what plugins were asked, for `plugin replay`; 0: not at all.
   std::chrono::milliseconds plugin_history{std::chrono::hours(24 * 90)};
+  /// How long the image of a denied run stays in its engine, for somebody to allow it.
+  std::chrono::milliseconds keep_denied{std::chrono::hours(24 * 7)};
 
   std::string base_url() const;  ///< public_url, or else of `listen`; without a slash at its end
   const Source& source(const std::string& name) const;  ///< Error(not_found) with did-you-mean

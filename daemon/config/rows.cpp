@@ -59,6 +59,17 @@ const std::vector<Row<Token>>& token_rows() {
       row("name", &Token::name, "Who holds it; shown as the author of runs"),
       row("sha256", &Token::sha256, "The token's SHA-256 in hex digits"),
       place("place", &Token::place, "Or where the token itself lies"),
+      {"role",
+       "viewer (looks), trigger (starts runs) or operator (also allows what was denied)",
+       [](Token& to, const Value& value) {
+         try {
+           if (const auto given = value.text()) to.role = parse_role(*given);
+         } catch (const Error& error) {
+           value.refuse(error.what());
+         }
+       },
+       [](const Token& from) { return Json(render(from.role)); },
+       {{"enum", {"viewer", "trigger", "operator"}}}},
   };
   return rows;
 }
@@ -257,6 +268,8 @@ const std::vector<Row<Config>>& config_rows() {
        map_of(object_schema(plugin_rows()))},
       row("plugin_history", &Config::plugin_history,
           "How long questions to plugins are kept, for `plugin replay`; 0: not at all"),
+      row("keep_denied", &Config::keep_denied,
+          "How long the image of a denied run stays in its engine, for `lighterman allow`"),
   };
   return rows;
 }

@@ -140,6 +140,8 @@ const std::vector<Row<Scan>>& scan_rows() {
       row("ignore_unfixed", &Scan::ignore_unfixed, "Let pass what nobody can fix yet"),
       either("on_failure", &Scan::deny_unscanned,
              "An image that could not be scanned: deny or allow", "deny", "allow", true, false),
+      row("rescan", &Scan::rescan,
+          "When what is published is scanned again, as cron has it, in UTC; empty: never"),
       trivy("skip_update", &TrivyOptions::skip_update, "Never download a database"),
       trivy("offline", &TrivyOptions::offline, "Ask no server about packages"),
       trivy("timeout", &TrivyOptions::timeout, "For one scan"),

@@ -28,6 +28,16 @@ StageState parse_stage_state(std::string_view given) {
   return choice_of(stage_states, given, "stage state");
 }
 
+boost::json::value to_json(const Allowance& allowance) {
+  return boost::json::object{
+      {"who", allowance.who}, {"reason", allowance.reason}, {"when", render_time(allowance.when)}};
+}
+
+Allowance allowance_from(const boost::json::value& given) {
+  const Fields fields(given, "allowance");
+  return {fields.text("who"), fields.text("reason"), fields.time_or("when", {})};
+}
+
 boost::json::value to_json(const Run& run) {
   boost::json::object object{{"id", run.id},
                              {"state", std::string(render(run.state))},
@@ -41,6 +51,7 @@ boost::json::value to_json(const Run& run) {
                              {"event", to_json(run.event)}};
   object["retry_of"] =
       run.retry_of ? boost::json::value(*run.retry_of) : boost::json::value(nullptr);
+  object["allowed"] = run.allowed ? to_json(*run.allowed) : boost::json::value(nullptr);
   return object;
 }
 

@@ -19,6 +19,12 @@ std::string_view render(RunState state) noexcept;
 RunState parse_run_state(std::string_view given);  ///< throws Error(invalid) with the choices
 bool is_final(RunState state) noexcept;
 
+/// That somebody let a denied run publish.
+struct Allowance {
+  std::string who, reason;
+  Instant when{};
+};
+
 /// One PushEvent on its way.
 struct Run {
   RunId id = 0;
@@ -28,7 +34,8 @@ struct Run {
   std::string why;     ///< why it failed, was skipped, superseded, waits; empty: nothing to say
   bool cancel_wanted = false;
   std::optional<RunId> retry_of;
-  std::int64_t attempt = 0;  ///< how often a worker took it
+  std::optional<Allowance> allowed;  ///< what policy denies is published all the same
+  std::int64_t attempt = 0;          ///< how often a worker took it
   Instant created{};
   std::optional<Instant> started, ended;
 };
@@ -58,6 +65,8 @@ struct JournalLine {
   std::string text;  ///< valid UTF-8, one line, no line end
 };
 
+boost::json::value to_json(const Allowance& allowance);
+Allowance allowance_from(const boost::json::value& given);  ///< throws Error(invalid)
 boost::json::value to_json(const Run& run);
 boost::json::value to_json(const Stage& stage);
 boost::json::value to_json(const JournalLine& line);

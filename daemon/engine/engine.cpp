@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <limits>
 
+#include "core/json.hpp"
 #include "core/reference.hpp"
 #include "engine/build.hpp"
 #include "engine/lines.hpp"
@@ -189,6 +190,24 @@ void Engine::export_image(const std::string& name, const Push& sink, const std::
   request.body_limit = std::numeric_limits<std::uint64_t>::max();
   const net::Response answer = wire.stream(request, sink, stop);
   if (answer.status != 200) throw refusal(answer, concat("exporting image \"", name, '"'));
+}
+
+std::vector<std::string> Engine::names(const std::string& pattern, const std::stop_token& stop) {
+  Wire& wire = inside_->wire;
+  const Wire::Greeting greeting = wire.greet(stop);
+  const std::string filters =
+      json::serialize(json::object{{"reference", json::array{json::string(pattern)}}});
+  const std::string path = concat("/images/json", Query().add("filters", filters).text());
+  const net::Response answer = wire.perform(wire.request("GET", greeting, path), stop);
+  if (answer.status != 200) throw refusal(answer, "listing images");
+  std::vector<std::string> names;
+  const json::value images = parse_json(answer.body, "listing images: the engine's answer");
+  if (!images.is_array()) throw Error(ErrorKind::invalid, "listing images: not a list");
+  for (const json::value& value : images.get_array()) {
+    for (const json::value& name : Fields(value, "image").list("RepoTags"))
+      if (name.is_string()) names.emplace_back(name.get_string());
+  }
+  return names;
 }
 
 void Engine::untag(const std::string& name, const std::stop_token& stop) {

@@ -157,6 +157,9 @@ class Engine {
   /// Removes one name with a tag (not the image's other names, never by force); missing is fine.
   /// The engine deletes an image that loses its last name.
   void untag(const std::string& name, const std::stop_token& stop);
+  /// Names with their tags that match `pattern`, such as "127.0.0.1:7071/*/*" (a star stands for
+  /// anything but a slash).
+  std::vector<std::string> names(const std::string& pattern, const std::stop_token& stop);
 
  private:
   struct Inside;

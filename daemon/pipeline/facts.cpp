@@ -231,6 +231,39 @@ Object published_facts(Object staged, const std::vector<PublishedImage>& publish
   return staged;
 }
 
+Object rescan_facts(const Object& published, const std::vector<scan::LayerOrigin>& layers) {
+  Object facts;
+  for (const char* name : {"push", "name", "target", "targets", "labels"})
+    if (const Json* value = published.if_contains(name)) facts[name] = *value;
+  facts["published"] = render_time(system_now());
+  boost::json::array list;
+  for (const scan::LayerOrigin& layer : layers) {
+    Object each{{"instruction", layer.instruction}};
+    if (layer.diff_id) each["diff_id"] = layer.diff_id->text();
+    if (layer.blob) each["digest"] = layer.blob->text();
+    if (layer.line != 0) each["line"] = layer.line;
+    put(each, "base", layer.base);
+    list.push_back(std::move(each));
+  }
+  facts["layers"] = std::move(list);
+  return facts;
+}
+
+std::vector<scan::LayerOrigin> layer_origins_from(const Json& rescan_facts) {
+  std::vector<scan::LayerOrigin> layers;
+  for (const Json& value : Fields(rescan_facts, "publication").list("layers")) {
+    const Fields fields(value, "layer");
+    scan::LayerOrigin layer;
+    if (const auto diff_id = fields.find_text("diff_id")) layer.diff_id = DiffId::parse(*diff_id);
+    if (const auto digest = fields.find_text("digest")) layer.blob = Digest::parse(*digest);
+    layer.instruction = fields.text_or("instruction", "");
+    layer.line = static_cast<int>(fields.integer_or("line", 0));
+    layer.base = fields.text_or("base", "");
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
 Object lasting_facts(const Object& published, const Run& run) {
   Object lasting{{"digest", published.at("digest")},
                  {"size", published.at("size")},

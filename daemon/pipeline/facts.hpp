@@ -9,6 +9,7 @@
 #include "core/image.hpp"
 #include "core/run.hpp"
 #include "pipeline/plan.hpp"
+#include "scan/origin.hpp"
 
 namespace lighterman::pipeline {
 
@@ -32,6 +33,12 @@ struct StagedScene {
 boost::json::object staged_facts(const StagedScene& scene);
 boost::json::object published_facts(boost::json::object staged,
                                     const std::vector<PublishedImage>& published);
+
+/// What on_rescan is told of a published image besides its findings; and `layers`, for
+/// layer_origins_from().
+boost::json::object rescan_facts(const boost::json::object& published,
+                                 const std::vector<scan::LayerOrigin>& layers);
+std::vector<scan::LayerOrigin> layer_origins_from(const boost::json::value& rescan_facts);
 
 /// What of a published image the next one is compared with.
 boost::json::object lasting_facts(const boost::json::object& published, const Run& run);

@@ -50,6 +50,8 @@ std::vector<ActionRecord> actions_of(const policy::Decision& decision, Instant n
       record.state = ActionState::waiting;
     } else if (action.kind == "sign" || action.kind == "attach") {
       record.why = "done before the tags are set";
+    } else if (action.kind == "untag") {
+      record.why = "not done yet";
     } else {
       record.why = "kept; this version of the daemon does not perform it";
     }

@@ -60,6 +60,10 @@ class ImageRun {
                const std::string& manifest, const std::vector<Endorsement>& endorsements,
                const std::stop_token& stop);
   void close_actions();
+  void keep_for_rescan(const StagedImage& image, staging::Session& session,
+                       const std::vector<PublishedImage>& published,
+                       const boost::json::object& facts, const Findings& findings,
+                       const std::stop_token& stop);
   std::string tell_published(const boost::json::object& facts, const std::stop_token& stop);
   void tidy(const staging::Session& session);
   StageLog log(std::string stage) const { return {journal_, plan_.image, std::move(stage)}; }

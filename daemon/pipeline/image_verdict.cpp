@@ -9,6 +9,7 @@
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
 #include "pipeline/image_run.hpp"
+#include "pipeline/rescan.hpp"
 #include "pipeline/stage.hpp"
 #include "source/context.hpp"
 
@@ -123,6 +124,8 @@ policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::ob
   const auto done = record("gate").find();
   if (done && done->at("digest").as_string() == image.manifest.text())
     return policy::decision_from(done->at("decision"));
+  if (done && run_.allowed)
+    throw Error(ErrorKind::conflict, "this is not the image that was denied: retry the run");
   policy::Decision decision;
   record("gate").perform([&]() -> boost::json::value {
     decision =
@@ -195,6 +198,33 @@ void ImageRun::close_actions() {
     action.state = ActionState::done;
     action.why.clear();
     store_.put_action(action);
+  }
+}
+
+/// The book entry and the SBOM that Rescan needs; what is missing it gets itself.
+void ImageRun::keep_for_rescan(const StagedImage& image, staging::Session& session,
+                               const std::vector<PublishedImage>& published,
+                               const boost::json::object& facts, const Findings& findings,
+                               const std::stop_token& stop) {
+  Publication publication{0,  run_.id,      plan_.source, plan_.image, image.manifest,
+                          {}, system_now(), {},           "",          false};
+  publication.facts =
+      rescan_facts(facts, layer_origins(image, engine::Dockerfile(dockerfile_text())));
+  for (const PublishedImage& each : published) {
+    PublishedTarget target{Reference::parse(each.reference.name()), {}};
+    for (const TagOutcome& tag : each.tags)
+      if (tag.fate != TagOutcome::Fate::held_back) target.tags.push_back(tag.tag);
+    publication.targets.push_back(std::move(target));
+  }
+  put_on_record(store_, yard_.config(), std::move(publication), findings);
+  try {
+    const SbomShelf shelf(yard_.config().data / "sboms");
+    if (!shelf.find(image.manifest))
+      shelf.put(image.manifest, yard_.scanner()->make_sbom(staged_for_scan(image, session),
+                                                           scan::SbomFormat::cyclonedx, stop));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled) throw;
+    log("scan").warn(concat("no SBOM is kept for scanning again: ", error.what()));
   }
 }
 

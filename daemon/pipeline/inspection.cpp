@@ -52,8 +52,14 @@ std::string Scanner::make_sbom(const scan::Image& image, scan::SbomFormat format
   return trivy_.make_sbom(image, format, stop);
 }
 
-void explain(Findings& findings, const StagedImage& image, const engine::Dockerfile& dockerfile,
-             const config::Scan& options, Instant now) {
+Findings Scanner::scan_sbom(const std::string& sbom, const Digest& subject,
+                            const std::stop_token& stop) {
+  trivy_.refresh_database(stop);
+  return trivy_.scan_sbom(sbom, subject, stop);
+}
+
+std::vector<scan::LayerOrigin> layer_origins(const StagedImage& image,
+                                             const engine::Dockerfile& dockerfile) {
   std::vector<scan::LayerOrigin> layers = scan::layers_of(image, "", 0);
   std::size_t first_own = layers.size();
   for (std::size_t at = 0; at < layers.size(); ++at) {
@@ -66,7 +72,12 @@ void explain(Findings& findings, const StagedImage& image, const engine::Dockerf
     for (std::size_t at = 0; at < first_own && first_own < layers.size(); ++at)
       layers[at].base = bases.back().image;
   }
-  scan::tie(findings, layers);
+  return layers;
+}
+
+void explain(Findings& findings, const StagedImage& image, const engine::Dockerfile& dockerfile,
+             const config::Scan& options, Instant now) {
+  scan::tie(findings, layer_origins(image, dockerfile));
   const scan::WaiverUse use = scan::apply(options.waivers, findings, now);
   for (const std::string& expired : use.expired) findings.warnings.push_back(expired);
 }

@@ -12,6 +12,7 @@
 #include "core/findings.hpp"
 #include "core/image.hpp"
 #include "engine/dockerfile.hpp"
+#include "scan/origin.hpp"
 #include "scan/trivy.hpp"
 #include "store/store.hpp"
 
@@ -26,11 +27,17 @@ class Scanner {
   Findings scan(const scan::Image& image, const Digest& subject, const std::stop_token& stop);
   std::string make_sbom(const scan::Image& image, scan::SbomFormat format,
                         const std::stop_token& stop);
+  /// What is known today of an image, by its SBOM.
+  Findings scan_sbom(const std::string& sbom, const Digest& subject, const std::stop_token& stop);
 
  private:
   store::Store& store_;
   scan::Trivy trivy_;
 };
+
+/// Which step or base brought which layer, lowest first.
+std::vector<scan::LayerOrigin> layer_origins(const StagedImage& image,
+                                             const engine::Dockerfile& dockerfile);
 
 /// Says of each finding which Dockerfile step brought it, and who waived it.
 void explain(Findings& findings, const StagedImage& image, const engine::Dockerfile& dockerfile,

@@ -100,12 +100,13 @@ boost::json::value Yard::scan_published(const std::string& text, const std::stop
     if (!digest) throw Error(ErrorKind::not_found, concat("there is no ", reference));
     reference = reference.at(*digest);
   }
-  const auto login = client.login();
-  const Digest subject = *reference.digest();
-  return findings_facts(scanner_->scan(
-      scan::RegistryImage{
-          reference, login ? login->first : "", login ? login->second : Secret(), {}},
-      subject, stop));
+  return findings_facts(scanner_->scan(published_for_scan(reference), *reference.digest(), stop));
+}
+
+scan::Image Yard::published_for_scan(const Reference& by_digest) {
+  const auto login = registry(by_digest.host()).login();
+  return scan::RegistryImage{
+      by_digest, login ? login->first : "", login ? login->second : Secret(), {}};
 }
 
 source::Mirror& Yard::mirror(const std::string& source) {

@@ -62,6 +62,8 @@ class Yard {
   unsigned slots() const noexcept;
   Rulebook& rulebook() noexcept { return rulebook_; }
   Scanner* scanner() noexcept { return scanner_.get(); }  ///< null: images are not scanned
+  /// An image in a registry, for the scanner, with the credentials for it.
+  scan::Image published_for_scan(const Reference& by_digest);
 
  private:
   struct Moored {

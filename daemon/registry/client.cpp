@@ -78,6 +78,8 @@ struct Client::Inside {
         throttle(options.push_limit),
         gate(options.uploads) {}
 
+  void delete_stand_in(Client& client, const Reference& tagged, const std::stop_token& stop);
+
   template <class Work>
   auto retried(const std::stop_token& stop, Work&& work) {
     return net::retried(options.retry, stop, std::forward<Work>(work));
@@ -378,6 +380,50 @@ void Client::delete_manifest(const Reference& by_digest, const std::stop_token& 
              concat("delete in ", by_digest.repository()));
     }
   });
+}
+
+void Client::delete_tag(const Reference& tagged, const Digest& digest,
+                        const std::stop_token& stop) {
+  if (find_tag(tagged, stop) != digest) return;
+  const bool done = inside_->retried(stop, [&] {
+    const net::Response answer =
+        inside_->ask("DELETE", inside_->url(tagged, concat("/manifests/", name_of(tagged)), stop),
+                     concat("repository:", tagged.repository(), ":delete"), {}, stop);
+    // A registry may delete by digest only (distribution-spec, "Deleting tags").
+    if (answer.status == 400 || answer.status == 405) return false;
+    if (answer.status != 202 && answer.status != 200 && answer.status != 204 &&
+        answer.status != 404) {
+      refuse(inside_->options, answer, concat("deleting tag ", tagged.text()),
+             concat("delete in ", tagged.repository()));
+    }
+    return true;
+  });
+  if (!done) inside_->delete_stand_in(*this, tagged, stop);
+}
+
+/// Points the tag to a manifest of no use to anybody and deletes that: the image and its other tags
+/// stay.
+void Client::Inside::delete_stand_in(Client& client, const Reference& tagged,
+                                     const std::stop_token& stop) {
+  const std::string config = concat(R"({"lighterman":"stands in for )", tagged.text(), "\"}");
+  const BlobSource blob{{std::string(media::oci_config), os::sha256(config), config.size()},
+                        [&config](std::uint64_t offset) {
+                          return [rest = std::string_view(config).substr(offset)](
+                                     char* into, std::size_t room) mutable {
+                            const std::size_t part = rest.copy(into, room);
+                            rest.remove_prefix(part);
+                            return part;
+                          };
+                        }};
+  client.bring(
+      blob, tagged.bare(), [](const Digest&, std::uint64_t, std::uint64_t) {}, stop);
+  const std::string manifest =
+      concat(R"({"schemaVersion":2,"mediaType":")", media::oci_manifest,
+             R"(","config":{"mediaType":")", media::oci_config, R"(","digest":")",
+             blob.descriptor.digest, R"(","size":)", config.size(), R"(},"layers":[]})");
+  const Digest digest =
+      client.put_manifest(tagged, std::string(media::oci_manifest), manifest, stop);
+  client.delete_manifest(tagged.at(digest), stop);
 }
 
 }  // namespace lighterman::registry

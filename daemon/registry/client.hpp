@@ -97,6 +97,8 @@ class Client {
   Digest put_manifest(const Reference& reference, const std::string& media_type,
                       const std::string& bytes, const std::stop_token& stop);
   void delete_manifest(const Reference& by_digest, const std::stop_token& stop);
+  /// Takes a tag away and leaves the manifest, where it names `digest`.
+  void delete_tag(const Reference& tagged, const Digest& digest, const std::stop_token& stop);
 
  private:
   struct Inside;

@@ -11,7 +11,7 @@ namespace {
 // The columns that run_from reads, in its order.
 constexpr std::string_view select_run =
     "SELECT runs.id, body, state, commit_id, why, cancel_wanted, retry_of, attempt, created,"
-    " started, ended FROM runs JOIN events ON events.id = runs.id";
+    " started, ended, allowed FROM runs JOIN events ON events.id = runs.id";
 
 Run run_from(const Statement& row) {
   Run run;
@@ -26,6 +26,8 @@ Run run_from(const Statement& row) {
   run.created = row.instant(8);
   run.started = row.find_instant(9);
   run.ended = row.find_instant(10);
+  if (const std::string allowed = row.text(11); !allowed.empty())
+    run.allowed = allowance_from(boost::json::parse(allowed));
   return run;
 }
 
@@ -204,6 +206,21 @@ void Store::hand_back(RunId run) {
         queue_again(database, run, inside_->options.clock());
       },
       [&] { inside_->cancelled.with([&](std::set<RunId>& runs) { runs.erase(run); }); });
+}
+
+void Store::allow(RunId run, const Allowance& allowance) {
+  const std::string text = boost::json::serialize(to_json(allowance));
+  inside_->write(Watched::yes, [&](Connection& database) {
+    const Standing was = standing(database, run);
+    if (was.state != RunState::denied)
+      throw Error(ErrorKind::conflict, concat("run ", run, " is ", render(was.state),
+                                              "; only a denied run can be allowed"));
+    database.perform(
+        "UPDATE runs SET state = 'queued', why = '', started = NULL, ended = NULL, allowed = ?"
+        " WHERE id = ?",
+        text, run);
+    database.perform("DELETE FROM hooks WHERE run = ? AND hook = 'on_finished'", run);
+  });
 }
 
 bool Store::request_cancel(RunId run, const std::string& why) {

@@ -172,7 +172,41 @@ constexpr const char* version_4 = R"sql(
 ALTER TABLE tags ADD COLUMN version TEXT NOT NULL DEFAULT '';
 )sql";
 
-constexpr std::array steps_to_here{version_1, version_2, version_3, version_4};
+// Who let a denied run publish, and why: an Allowance as JSON.
+constexpr const char* version_5 = R"sql(
+ALTER TABLE runs ADD COLUMN allowed TEXT NOT NULL DEFAULT '';
+)sql";
+
+// Images that were published, and how each scan of them came out.
+constexpr const char* version_6 = R"sql(
+CREATE TABLE publications (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  run       INTEGER NOT NULL,                   -- outlives the run
+  source    TEXT NOT NULL,
+  image     TEXT NOT NULL,
+  digest    TEXT NOT NULL,
+  targets   TEXT NOT NULL,
+  published INTEGER NOT NULL,
+  facts     TEXT NOT NULL,
+  denied    TEXT NOT NULL DEFAULT '',
+  gone      INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (source, image, digest)
+);
+
+CREATE TABLE scans (
+  publication INTEGER NOT NULL REFERENCES publications (id) ON DELETE CASCADE,
+  scanned     INTEGER NOT NULL,
+  database    INTEGER,
+  clean       INTEGER NOT NULL,
+  reasons     TEXT NOT NULL,
+  counts      TEXT NOT NULL,
+  known       TEXT NOT NULL,                    -- '[]' but for the newest
+  PRIMARY KEY (publication, scanned)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array steps_to_here{version_1, version_2, version_3,
+                                   version_4, version_5, version_6};
 
 /// "LtMn", so that another program's database is not taken for an old one of ours.
 constexpr std::int64_t application = 0x4c744d6e;

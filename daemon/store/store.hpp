@@ -13,6 +13,7 @@
 
 #include "core/hook_record.hpp"
 #include "core/image.hpp"
+#include "core/publication.hpp"
 #include "core/run.hpp"
 #include "core/signature_record.hpp"
 
@@ -84,6 +85,22 @@ struct SignatureCount {
   std::int64_t images = 0;  ///< that carry them
 };
 
+/// Which publications are wanted; empty fields do not filter.
+struct PublicationFilter {
+  std::string source, image;
+  std::optional<bool> clean;           ///< by the newest scan
+  std::optional<Instant> clean_at;     ///< the newest scan up to then found nothing that blocks
+  bool gone = false;                   ///< those that no tag names any more, instead of the others
+  std::optional<std::int64_t> before;  ///< only ids below this one
+  std::size_t limit = 50;
+};
+
+/// A publication and its newest scan.
+struct ScannedPublication {
+  Publication publication;
+  std::optional<ScanRecord> last;
+};
+
 /// Runs of one lane go one after the other, in the order they came: source, a line end, full ref
 /// (a bare commit has its source's empty ref).
 std::string lane_of(const PushEvent& event);
@@ -118,6 +135,9 @@ class Store {
   void finish(RunId run, RunState state, const std::string& why);
   /// Back to queued, at its old place (clean stop).
   void hand_back(RunId run);
+  /// A denied run is queued again, at its old place, and may publish now; who is told how it ends
+  /// is told once more. Error(conflict) when it was not denied.
+  void allow(RunId run, const Allowance& allowance);
   /// Marks the wish; a queued run is cancelled at once. False: it had already ended.
   bool request_cancel(RunId run, const std::string& why);
   bool cancel_wanted(RunId run) const;  ///< cheap: memory only
@@ -163,6 +183,14 @@ class Store {
   void put_signature_trouble(std::span<const std::int64_t> ids, const std::string& why);
   void forget_signatures_of(const Reference& image);  ///< it is gone
   void forget_signatures_by(const std::string& key_hint);
+
+  // Publications ----------------------------------------------------------------------------
+  /// Adds it, or renews the one of the same source, image and digest; returns its id. Tags that
+  /// were given before stay with it.
+  std::int64_t put_publication(const Publication& publication);
+  void update_publication(const Publication& publication);  ///< targets, denied and gone
+  void put_scan(const ScanRecord& record);
+  std::vector<ScannedPublication> publications(const PublicationFilter& filter) const;
 
   // Waiting ---------------------------------------------------------------------------------
   /// Changes whenever anything that a watcher could see changes (runs, stages, journal).

@@ -6,7 +6,7 @@ namespace {
 
 config::Config with_token(const std::string& name, const std::string& value) {
   config::Config config;
-  config.tokens.push_back({name, std::string(os::sha256(value).hex()), ""});
+  config.tokens.push_back({name, std::string(os::sha256(value).hex()), "", Role::trigger});
   return config;
 }
 
@@ -37,6 +37,42 @@ TEST(Access, GuardsEveryOperationThatIsNotOpen) {
     EXPECT_EQ(house.get(path).status, 200) << path;
 }
 
+TEST(Access, LetsEachRoleDoWhatItMayAndNoMore) {
+  config::Config config;
+  for (const Role role : {Role::viewer, Role::trigger, Role::operate}) {
+    const std::string name(render(role));
+    config.tokens.push_back({name, std::string(os::sha256(name).hex()), "", role});
+  }
+  House house(House::quick(), config);
+  const auto start = [&](const std::string& who) {
+    const std::string wish = concat(R"({"source":"hello","ref":")", who, "\"}");
+    return house.post("/api/v1/runs", wish, bearer(who));
+  };
+  const auto refused = start("viewer");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_NE(detail_of(refused).find("has the role viewer, and this needs trigger"),
+            std::string::npos);
+  EXPECT_EQ(start("trigger").status, 202);
+  EXPECT_EQ(start("operator").status, 202);
+  for (const char* who : {"viewer", "trigger", "operator"})
+    EXPECT_EQ(house.get("/api/v1/runs", bearer(who)).status, 200) << who;
+
+  house.store.claim({});
+  house.store.finish(1, RunState::denied, "too large");
+  const std::string reason = R"({"reason":"the customer waits"})";
+  EXPECT_EQ(house.post("/api/v1/runs/1/allow", reason, bearer("trigger")).status, 403);
+  EXPECT_EQ(house.post("/api/v1/runs/1/allow", R"({"reason":" "})", bearer("operator")).status,
+            422);
+  ASSERT_EQ(house.store.get(1).state, RunState::denied);
+  EXPECT_EQ(house.post("/api/v1/runs/1/allow", reason, bearer("operator")).status, 202);
+  EXPECT_EQ(house.store.get(1).allowed->who, "operator");
+  EXPECT_EQ(house.store.journal(1, 0, 10).at(0).text,
+            "allowed by token \"operator\": the customer waits");
+  const auto again = house.post("/api/v1/runs/1/allow", reason, bearer("operator"));
+  EXPECT_EQ(again.status, 409);
+  EXPECT_NE(detail_of(again).find("only a denied run can be allowed"), std::string::npos);
+}
+
 TEST(Access, RemembersWhoAsked) {
   House house(House::quick(), with_token("ci", "t0ken"));
   house.post("/api/v1/runs", R"({"source":"hello","ref":"main"})", bearer("t0ken"));
@@ -49,7 +85,8 @@ TEST(Access, TakesTokensFromFilesAndNewOnesAfterAReload) {
   House house;
   config::Config config;
   os::replace_file(house.folder() / "token", "from-file\n");
-  config.tokens.push_back({"ops", "", concat("file:", (house.folder() / "token").string())});
+  config.tokens.push_back(
+      {"ops", "", concat("file:", (house.folder() / "token").string()), Role::trigger});
   house.reload(config);
   EXPECT_EQ(house.get("/api/v1/runs").status, 401);
   EXPECT_EQ(house.get("/api/v1/runs", bearer("from-file")).status, 200);

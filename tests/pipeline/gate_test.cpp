@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "os/file.hpp"
 #include "pipeline/house.hpp"
+#include "pipeline/rescan.hpp"
 #include "support/peers.hpp"
 #include "support/trivy_db.hpp"
 #include "trust/keyring.hpp"
@@ -167,6 +168,93 @@ TEST_F(Gate, AReleaseIsSignedAndDescribedSoThatBothCosignsBelieveIt) {
   const auto tags = house.yard->registry(house.reference().host()).tags(house.reference(), {});
   ASSERT_EQ(house.push("refs/tags/v1.4.2").state, RunState::succeeded);
   EXPECT_EQ(house.yard->registry(house.reference().host()).tags(house.reference(), {}), tags);
+}
+
+TEST_F(Gate, AVulnerabilityThatIsFoundLaterIsToldWithoutPullingTheImage) {
+  without_zlib();
+  house.git.commit("One");
+  scanner();
+  support::write_trivy_database(cache.path(), {});
+  os::replace_file(folder.path() / "watch.lua", R"(-- watch.lua: what was fine and is not.
+return {
+  on_rescan = function(image)
+    log.warn("new: " .. image.new_findings[1].id .. " in " .. table.concat(image.tags, ","))
+    return deny "found later", untag { tags = { "main" } }
+  end,
+})");
+  house.config.plugin_folders = {folder.path()};
+  plugin("watch");
+  house.start();
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  const Instant published = system_now();
+  ASSERT_EQ(house.store->publications({}).at(0).publication.targets.at(0).tags.size(), 3U);
+  EXPECT_TRUE(house.store->publications({}).at(0).last->clean);
+  const std::size_t read_before = the_registry().count_requests("GET", "/blobs/");
+
+  std::vector<std::string> told;
+  Rescan rescan([&] { return house.yard; }, *house.store,
+                [&](std::string_view, const std::string& text) { told.push_back(text); });
+  EXPECT_EQ(rescan.perform({}).news, 0U);
+  support::write_trivy_database(cache.path(), support::debian_advisories());
+  const RescanRound round = rescan.perform({});
+  EXPECT_EQ(round.scanned, 1U);
+  EXPECT_EQ(round.news, 1U) << join(told, "\n");
+  EXPECT_EQ(rescan.perform({}).news, 0U) << "the same again is no news";
+  EXPECT_EQ(the_registry().count_requests("GET", "/blobs/"), read_before) << "the image was pulled";
+  EXPECT_NE(house.log(run.id).find("new: CVE-"), std::string::npos) << house.log(run.id);
+
+  const auto now = house.store->publications({}).at(0);
+  EXPECT_EQ(now.publication.denied, "watch: found later");
+  EXPECT_FALSE(house.tag("main")) << join(told, "\n");
+  EXPECT_TRUE(house.tag("latest")) << "only the tag that was asked for";
+  EXPECT_EQ(now.publication.targets.at(0).tags.size(), 2U);
+  for (const ActionRecord& action : house.store->actions(run.id))
+    EXPECT_EQ(action.state, ActionState::done) << action.kind << action.why;
+  // HIGH does not block by default; CRITICAL only would.
+  EXPECT_TRUE(now.last->clean);
+  EXPECT_EQ(now.last->counts.at("HIGH").to_number<int>(), 1);
+  house.config.scan->block = {Severity::high};
+  house.start();
+  Rescan stricter([&] { return house.yard; }, *house.store, [](auto, const auto&) {});
+  EXPECT_EQ(stricter.perform({}).dirty, 1U);
+  store::PublicationFilter went_bad;
+  went_bad.clean = false;
+  went_bad.clean_at = published;
+  EXPECT_EQ(house.store->publications(went_bad).size(), 1U);
+  went_bad.clean_at = published - std::chrono::hours(24);
+  EXPECT_TRUE(house.store->publications(went_bad).empty()) << "it was not there then";
+}
+
+TEST_F(Gate, AnImageThatNoTagNamesAnyMoreIsNotScannedAgain) {
+  without_zlib();
+  house.image().tags = {"{branch}"};
+  house.git.commit("One");
+  scanner();
+  house.start();
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  house.git.write("debian_version", "12.2\n");
+  house.git.commit("Two");
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  ASSERT_EQ(house.store->publications({}).size(), 2U);
+  Rescan rescan([&] { return house.yard; }, *house.store, [](auto, const auto&) {});
+  const RescanRound round = rescan.perform({});
+  EXPECT_EQ(round.scanned, 1U);
+  EXPECT_EQ(round.gone, 1U);
+  EXPECT_EQ(house.store->publications({}).size(), 1U);
+  EXPECT_EQ(rescan.perform({}).gone, 0U);
+}
+
+TEST_F(Gate, AnImageWhoseSbomIsLostIsLookedAtInTheRegistry) {
+  without_zlib();
+  house.git.commit("One");
+  scanner();
+  house.start();
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  std::filesystem::remove_all(house.config.data / "sboms");
+  Rescan rescan([&] { return house.yard; }, *house.store, [](auto, const auto&) {});
+  EXPECT_EQ(rescan.perform({}).scanned, 1U);
+  EXPECT_FALSE(std::filesystem::is_empty(house.config.data / "sboms"));
 }
 
 TEST_F(Gate, ASignatureThatCannotBeMadeKeepsTheTagBack) {

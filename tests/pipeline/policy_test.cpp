@@ -11,6 +11,7 @@
 #include "os/hash.hpp"
 #include "pipeline/errands.hpp"
 #include "pipeline/house.hpp"
+#include "pipeline/leftovers.hpp"
 #include "pipeline/preview.hpp"
 #include "pipeline/replay.hpp"
 #include "support/failure.hpp"
@@ -80,6 +81,55 @@ return { on_staged = function(image) return deny("too large: " .. image.size .. 
   EXPECT_FALSE(house.yard->registry(house.reference().host())
                    .find_manifest(house.reference().at(Digest::parse(digest)), {}));
   EXPECT_FALSE(house.store->find_stage(run.id, "web", "publish:" + house.reference().name()));
+}
+
+TEST_F(Policy, ADeniedRunThatSomebodyAllowsPublishesTheVeryImageThatWasDenied) {
+  plugin("gate", R"(-- gate.lua: nothing passes; the end is told.
+return {
+  on_staged = function(image) return deny "too large" end,
+  on_finished = function(run) log.info(run.status) end,
+})");
+  house.start();
+  const lighterman::Run denied = house.push();
+  ASSERT_EQ(denied.state, RunState::denied) << denied.why << house.log(denied.id);
+  const auto gate = house.store->find_stage(denied.id, "web", "gate")->result;
+  const auto built = house.store->find_stage(denied.id, "web", "engine");
+
+  house.store->allow(denied.id, {"ann", "the customer waits", system_now()});
+  const lighterman::Run run = house.wait(denied.id);
+  EXPECT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  EXPECT_EQ(house.tag("main")->text(), gate.at("digest").as_string());
+  EXPECT_EQ(house.store->find_stage(run.id, "web", "engine")->ended, built->ended)
+      << "it was built again";
+  EXPECT_NE(house.log(run.id).find("as ann allowed: the customer waits"), std::string::npos);
+  EXPECT_EQ(house.store->find_hook(run.id, "", "on_finished")->facts.at("status"), "succeeded");
+  EXPECT_THROW(house.store->allow(run.id, {"ann", "again", system_now()}), Error);
+}
+
+TEST_F(Policy, AnAllowedImageThatIsGoneIsNotBuiltAgain) {
+  plugin("gate", R"(-- gate.lua: nothing passes.
+return { on_staged = function(image) return deny "too large" end })");
+  house.start();
+  const lighterman::Run denied = house.push();
+  ASSERT_EQ(denied.state, RunState::denied) << denied.why;
+  const std::string names = concat(house.staging->address(), "/*/*");
+  engine::Engine& engine = house.yard->engine(house.config.engines.front().name);
+  clear_leftovers(*house.yard, *house.store, house.staging->address(),
+                  system_now() - std::chrono::hours(1), [](const auto&) {}, {});
+  EXPECT_EQ(engine.names(names, {}).size(), 1U) << "somebody may still allow it";
+  clear_leftovers(*house.yard, *house.store, house.staging->address(),
+                  system_now() + std::chrono::hours(1), [](const auto&) {}, {});
+  EXPECT_TRUE(engine.names(names, {}).empty());
+
+  house.stop();
+  std::filesystem::remove_all(house.config.data / "staging");
+  house.start();
+  house.store->allow(denied.id, {"ann", "the customer waits", system_now()});
+  const lighterman::Run run = house.wait(denied.id);
+  EXPECT_EQ(run.state, RunState::failed);
+  EXPECT_NE(run.why.find("the denied image is no longer in the engine"), std::string::npos)
+      << run.why;
+  EXPECT_FALSE(house.tag("main"));
 }
 
 TEST_F(Policy, AHookThatFailsBeforeTheTagDenies) {

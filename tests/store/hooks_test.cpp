@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <boost/json.hpp>
 
 #include "core/error.hpp"
 #include "os/file.hpp"
+#include "store/schema.hpp"
 #include "store/store.hpp"
 
 namespace lighterman::store {
@@ -106,25 +106,20 @@ TEST(Migration, ADatabaseOfTheFirstVersionGetsTheNewTablesAndKeepsItsRuns) {
   const os::ScratchFolder folder;
   const auto file = folder.path() / "l.db";
   {
-    Store store({file});
+    Connection database(file, Access::write);
+    migrate(database, schema_steps().first(1));
     PushEvent event;
     event.source = "shop";
-    event.delivery = "d";
-    store.add(event, Store::Supersede::no);
+    database.perform("INSERT INTO events VALUES (1, 'shop', 'd', 0, ?)",
+                     boost::json::serialize(to_json(event)));
+    database.perform(
+        "INSERT INTO runs (id, source, ref, asked_commit, asks, state, created)"
+        " VALUES (1, 'shop', '', '', '', 'succeeded', 0)");
   }
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(
-      sqlite3_exec(database,
-                   "DROP TABLE hooks; DROP TABLE actions; ALTER TABLE tags DROP COLUMN version;"
-                   "PRAGMA user_version = 1",
-                   nullptr, nullptr, nullptr),
-      SQLITE_OK);
-  sqlite3_close(database);
-
   Store store({file});
   EXPECT_EQ(store.get(1).event.source, "shop");
   EXPECT_TRUE(store.actions(1).empty());
+  EXPECT_TRUE(store.publications({}).empty());
 }
 
 }  // namespace

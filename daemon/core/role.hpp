@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string_view>
+
+namespace lighterman {
+
+/// What a caller may do; each role may also do what those before it may.
+enum class Role {
+  viewer,   ///< look
+  trigger,  ///< start, cancel and retry runs
+  operate,  ///< overrule policy
+};
+std::string_view render(Role role) noexcept;  ///< "viewer", "trigger" or "operator"
+Role parse_role(std::string_view given);      ///< throws Error(invalid) with the choices
+
+}  // namespace lighterman

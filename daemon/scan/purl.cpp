@@ -36,6 +36,7 @@ void read_qualifiers(Purl& purl, std::string_view text) {
                       value = decoded(pair.substr(equals + 1));
     if (name == "arch") purl.arch = value;
     if (name == "distro") purl.distro = value;
+    if (name == "repository_url") purl.repository_url = lower(value);
     if (name == "epoch" && value != "0" && !purl.version.empty())
       purl.version = concat(value, ':', purl.version);
   }
@@ -70,7 +71,8 @@ std::optional<Purl> Purl::parse(std::string_view text) {
   if (purl.name.empty()) return {};
   read_qualifiers(purl, qualifiers);
   if (purl.type == "pypi") purl.name = python_name(purl.name);
-  if (purl.type == "deb" || purl.type == "apk" || purl.type == "golang" || purl.type == "npm") {
+  if (purl.type == "deb" || purl.type == "apk" || purl.type == "oci" || purl.type == "golang" ||
+      purl.type == "npm") {
     purl.name_space = lower(purl.name_space);
     purl.name = lower(purl.name);
   }

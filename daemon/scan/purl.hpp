@@ -13,6 +13,7 @@ struct Purl {
   std::string name;
   std::string version;  ///< empty: any; an epoch qualifier stands in front, as in "1:1.2.13"
   std::string arch, distro;
+  std::string repository_url;  ///< of an "oci" one: "registry.example/acme/shop", in lower case
 
   /// Decoded, and made equal where the type says so; empty: not a package URL.
   static std::optional<Purl> parse(std::string_view text);

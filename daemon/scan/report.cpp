@@ -133,6 +133,25 @@ Findings findings_from_trivy(const json::value& report) {
   return findings;
 }
 
+void check_subject(const json::value& report, const std::string& name, const Digest& manifest,
+                   const std::optional<Digest>& config) {
+  const auto refuse = [&](std::string_view told) {
+    throw Error(ErrorKind::invalid, concat("the report is about another image, ",
+                                           shortened(valid_utf8(told), 300), ", not about ", name));
+  };
+  const Fields top(report, "trivy report");
+  if (const std::string told = top.text("ArtifactName"); told != name) refuse(told);
+  if (!top.find("Metadata")) return;
+  const Fields facts(top.get("Metadata"), "trivy report.Metadata");
+  const std::string id = facts.text_or("ImageID", "");
+  if (config && !id.empty() && id != config->text()) refuse(id);
+  const std::vector<std::string> digests = facts.texts("RepoDigests");
+  if (!digests.empty() && std::ranges::none_of(digests, [&](const std::string& digest) {
+        return digest.ends_with(concat('@', manifest));
+      }))
+    refuse(join(digests, ", "));
+}
+
 Findings findings_from_grype(const json::value& report) {
   const Fields top(report, "grype report");
   Findings findings;

@@ -14,6 +14,10 @@ boost::json::value read_report(const std::filesystem::path& file, std::uint64_t 
 
 /// `trivy --format json` (schema 2). No "Results" are no findings.
 Findings findings_from_trivy(const boost::json::value& report);
+/// Error(invalid) unless Trivy's report is about the image that was asked for: by the name it was
+/// given, and by the digests of its manifest and its configuration where the report has them.
+void check_subject(const boost::json::value& report, const std::string& name,
+                   const Digest& manifest, const std::optional<Digest>& config);
 /// `grype -o json`.
 Findings findings_from_grype(const boost::json::value& report);
 /// SARIF 2.1.0 of any scanner; severities from "security-severity", else from the level.

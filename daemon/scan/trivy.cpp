@@ -5,6 +5,7 @@
 #include "core/choices.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "core/manifest.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
 #include "scan/report.hpp"
@@ -52,12 +53,24 @@ const Digest& subject_of(const Image& image) {
   return *reference.digest();
 }
 
+/// As Trivy is told, and as it says it back.
+std::string name_of(const Image& image) {
+  if (const auto* layout = std::get_if<LayoutImage>(&image))
+    return concat(std::filesystem::absolute(layout->folder).native(), "@", layout->manifest);
+  return std::get<RegistryImage>(image).reference.at(subject_of(image)).text();
+}
+
+std::optional<Digest> config_of(const Image& image) {
+  const auto* layout = std::get_if<LayoutImage>(&image);
+  if (layout == nullptr) return std::get<RegistryImage>(image).config;
+  const auto blob = layout->folder / "blobs" / "sha256" / std::string(layout->manifest.hex());
+  return Manifest::parse(os::read_file(blob, 4 << 20)).config().digest;
+}
+
 /// Where the image is: arguments for its place, environment for its secrets.
 void place(os::Program& program, const Image& image) {
-  if (const auto* layout = std::get_if<LayoutImage>(&image)) {
-    program.arguments.insert(program.arguments.end(),
-                             {"--input", concat(std::filesystem::absolute(layout->folder).native(),
-                                                "@", layout->manifest)});
+  if (std::holds_alternative<LayoutImage>(image)) {
+    program.arguments.insert(program.arguments.end(), {"--input", name_of(image)});
     return;
   }
   const auto& stored = std::get<RegistryImage>(image);
@@ -67,9 +80,7 @@ void place(os::Program& program, const Image& image) {
   }
   if (!stored.docker_config.empty())
     program.environment["DOCKER_CONFIG"] = stored.docker_config.native();
-  program.arguments.insert(
-      program.arguments.end(),
-      {"--image-src", "remote", stored.reference.at(subject_of(image)).text()});
+  program.arguments.insert(program.arguments.end(), {"--image-src", "remote", name_of(image)});
 }
 
 }  // namespace
@@ -232,10 +243,13 @@ std::optional<std::string> Trivy::key(const Digest& subject) const {
                 options_.ignore_unfixed ? " ignore_unfixed" : "");
 }
 
-Findings Trivy::report(Findings checked, const os::Program& program,
-                       const std::filesystem::path& file, const std::stop_token& stop) {
+Findings Trivy::report(Findings checked, const os::Program& program, const std::string& name,
+                       const std::optional<Digest>& config, const std::filesystem::path& file,
+                       const std::stop_token& stop) {
   run(program, stop);
-  Findings findings = findings_from_trivy(read_report(file, options_.report_limit));
+  const boost::json::value told = read_report(file, options_.report_limit);
+  Findings findings = findings_from_trivy(told);
+  check_subject(told, name, *checked.subject, config);
   findings.database_version = checked.database_version;
   findings.database_time = checked.database_time;
   findings.warnings = std::move(checked.warnings);
@@ -275,8 +289,9 @@ Findings Trivy::scan(const Image& image, const std::stop_token& stop) {
   add_filters(arguments);
   os::Program trivy = program(std::move(arguments), folder.path());
   place(trivy, image);
-  return during(concat("scanning ", *checked.subject),
-                [&] { return report(std::move(checked), trivy, file, stop); });
+  return during(concat("scanning ", *checked.subject), [&] {
+    return report(std::move(checked), trivy, name_of(image), config_of(image), file, stop);
+  });
 }
 
 SbomFormat parse_sbom_format(std::string_view given) {
@@ -324,7 +339,7 @@ Findings Trivy::scan_sbom(const std::string& sbom, const Digest& subject,
   os::Program trivy = program(std::move(arguments), folder.path());
   trivy.arguments.push_back(from.native());
   return during(concat("scanning the SBOM of ", subject), [&] {
-    Findings findings = report(std::move(checked), trivy, file, stop);
+    Findings findings = report(std::move(checked), trivy, from.native(), {}, file, stop);
     restore_layers(findings, parse_json(sbom, "sbom"));
     return findings;
   });

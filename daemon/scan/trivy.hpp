@@ -46,6 +46,7 @@ struct RegistryImage {
   std::string username = {};
   Secret password = {};                      ///< given by environment
   std::filesystem::path docker_config = {};  ///< folder of a config.json; empty: none
+  std::optional<Digest> config = {};         ///< of the image, where it is known
 };
 struct LayoutImage {
   std::filesystem::path folder;
@@ -62,7 +63,8 @@ struct DatabaseFacts {
 /// Trivy as a program. Nothing is trusted but a whole report with exit code 0. Any thread; without
 /// a server scans go one after the other, because Trivy's cache is locked by one process.
 /// Error(not_found): no such program, or no database. Error(unavailable): it was killed, took too
-/// long, failed, or its database is too old. Error(invalid): its report is not whole.
+/// long, failed, or its database is too old. Error(invalid): its report is not whole, or is about
+/// another image than was asked for.
 class Trivy {
  public:
   explicit Trivy(TrivyOptions options);
@@ -89,7 +91,8 @@ class Trivy {
   void add_filters(std::vector<std::string>& arguments) const;
   /// The database as it must be before a scan; adds what is wrong with it to `findings`.
   void check_database(Findings& findings) const;
-  Findings report(Findings checked, const os::Program& program, const std::filesystem::path& file,
+  Findings report(Findings checked, const os::Program& program, const std::string& name,
+                  const std::optional<Digest>& config, const std::filesystem::path& file,
                   const std::stop_token& stop);
   std::string version(const std::stop_token& stop);
   std::filesystem::path database_folder() const { return options_.cache_folder / "db"; }

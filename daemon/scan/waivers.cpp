@@ -1,18 +1,19 @@
 #include "scan/waivers.hpp"
 
 #include <algorithm>
-#include <map>
-#include <utility>
 
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
+#include "os/file.hpp"
 #include "scan/purl.hpp"
 
 namespace lighterman::scan {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::uint64_t largest_vex = 16 << 20;
 
 bool names_package(const Waiver& waiver, const Finding& finding) {
   if (!waiver.package.empty() && !matches_glob(waiver.package, finding.package)) return false;
@@ -43,16 +44,19 @@ std::vector<std::string> names_of(const json::value& given) {
   return names;
 }
 
-/// Whether a product is this image: an OCI purl's version is the digest (purl-spec, "oci"), its
-/// repository_url the place; both may be left out.
-bool is_image(const std::string& name, std::string_view repository, const Digest& image) {
-  const std::string& known = image.text();
-  if (name == known || name == repository || name == concat(repository, '@', known)) return true;
+/// OCI purls (purl-spec, "oci") have the digest as version, and the place as repository_url.
+bool is_image(const std::string& name, const VexSubject& subject) {
+  const std::string& digest = subject.image.text();
+  if (name == digest) return true;
   const std::optional<Purl> purl = Purl::parse(name);
-  if (!purl || purl->type != "oci") return false;
-  if (!purl->version.empty()) return purl->version == known;
-  const std::size_t slash = repository.rfind('/');
-  return purl->name == repository.substr(slash == std::string_view::npos ? 0 : slash + 1);
+  if (purl && purl->type == "oci" && !purl->version.empty()) return purl->version == digest;
+  return std::ranges::any_of(subject.repositories, [&](const std::string& repository) {
+    if (name == repository || name == concat(repository, '@', digest)) return true;
+    if (!purl || purl->type != "oci") return false;
+    return purl->repository_url.empty()
+               ? purl->name == lower(repository.substr(repository.rfind('/') + 1))
+               : purl->repository_url == repository;
+  });
 }
 
 struct Statement {
@@ -61,6 +65,8 @@ struct Statement {
   bool whole_image = false;
   std::string status, reason, who;
   Instant when{};
+
+  bool waives() const { return status == "not_affected" || status == "fixed"; }
 };
 
 std::vector<std::string> ids_of(const Fields& statement) {
@@ -73,8 +79,7 @@ std::vector<std::string> ids_of(const Fields& statement) {
 }
 
 /// Empty: the statement is about something else.
-std::optional<Statement> statement_from(const Fields& given, std::string_view repository,
-                                        const Digest& image) {
+std::optional<Statement> statement_from(const Fields& given, const VexSubject& subject) {
   Statement statement;
   statement.ids = ids_of(given);
   statement.status = given.text("status");
@@ -86,13 +91,15 @@ std::optional<Statement> statement_from(const Fields& given, std::string_view re
                     impact = given.text_or("impact_statement", "");
   if (statement.status == "not_affected" && justification.empty() && impact.empty())
     given.refuse("justification", "\"not_affected\" needs a justification or an impact_statement");
-  statement.reason = justification.empty() ? impact : justification;
+  statement.reason =
+      concat(justification, justification.empty() || impact.empty() ? "" : ": ", impact);
   if (statement.reason.empty()) statement.reason = statement.status;
+  if (given.list("products").empty())
+    given.refuse("products", "what the statement is about is missing");
   for (const json::value& product : given.list("products")) {
     const std::vector<std::string> names = names_of(product);
-    const bool ours = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-      return is_image(name, repository, image);
-    });
+    const bool ours = std::any_of(names.begin(), names.end(),
+                                  [&](const std::string& name) { return is_image(name, subject); });
     const auto parts = product.is_object()
                            ? Fields(product, "openvex.products").list("subcomponents")
                            : std::span<const json::value>();
@@ -111,6 +118,48 @@ std::optional<Statement> statement_from(const Fields& given, std::string_view re
   return statement;
 }
 
+/// A waiver that holds until somebody says otherwise.
+struct Said {
+  const Statement* by;
+  Waiver waiver;
+};
+
+/// Whether what was said earlier no longer holds: the same was said anew, or somebody sees the
+/// vulnerability in a part of what was waived; when in doubt it counts.
+bool takes_back(const Statement& statement, const Said& said) {
+  const bool same_vulnerability = std::ranges::any_of(statement.ids, [&](const auto& id) {
+    return std::ranges::find(said.by->ids, id) != said.by->ids.end();
+  });
+  if (!same_vulnerability) return false;
+  if (statement.whole_image) return true;
+  if (said.waiver.purls.empty()) return !statement.waives();
+  const auto earlier = Purl::parse(said.waiver.purls.front());
+  return std::ranges::any_of(statement.purls, [&](const std::string& text) {
+    const auto now = Purl::parse(text);
+    return text == said.waiver.purls.front() ||
+           (!statement.waives() && (now->covers(*earlier) || earlier->covers(*now)));
+  });
+}
+
+void add_statements(std::vector<Statement>& statements, const json::value& document,
+                    const VexSubject& subject) {
+  const Fields top(document, "openvex");
+  if (!top.text("@context").starts_with("https://openvex.dev/ns"))
+    top.refuse("@context", "an OpenVEX document is expected");
+  const std::string author = top.text_or("author", "an OpenVEX document");
+  const Instant written = top.time_or("timestamp", {});
+  std::size_t number = 0;
+  top.get("statements");
+  for (const json::value& entry : top.list("statements")) {
+    const Fields given(entry, concat("openvex.statements[", number++, ']'));
+    std::optional<Statement> statement = statement_from(given, subject);
+    if (!statement) continue;
+    statement->when = given.time_or("timestamp", written);
+    statement->who = given.text_or("supplier", author);
+    statements.push_back(std::move(*statement));
+  }
+}
+
 }  // namespace
 
 Instant parse_until(std::string_view given) {
@@ -118,54 +167,37 @@ Instant parse_until(std::string_view given) {
   return parse_time(concat(given, "T00:00:00Z")) + std::chrono::hours(24);
 }
 
-std::vector<Waiver> waivers_from_openvex(const json::value& document, std::string_view repository,
-                                         const Digest& image) {
-  const Fields top(document, "openvex");
-  if (!top.text("@context").starts_with("https://openvex.dev/ns"))
-    top.refuse("@context", "an OpenVEX document is expected");
-  const std::string author = top.text_or("author", "an OpenVEX document");
-  const Instant written = top.time_or("timestamp", {});
+VexDocument parse_vex(const std::string& text, const std::string& name) {
+  return {name, parse_json(text, name)};
+}
+
+VexDocument read_vex(const std::filesystem::path& file) {
+  return parse_vex(os::read_file(file, largest_vex), file.string());
+}
+
+std::vector<Waiver> waivers_from_openvex(const std::vector<VexDocument>& documents,
+                                         const VexSubject& subject) {
   std::vector<Statement> statements;
-  for (const json::value& entry : top.list("statements")) {
-    const Fields given(entry, "openvex.statements");
-    std::optional<Statement> statement = statement_from(given, repository, image);
-    if (!statement) continue;
-    statement->when = given.time_or("timestamp", written);
-    statement->who = given.text_or("supplier", author);
-    statements.push_back(std::move(*statement));
-  }
+  for (const VexDocument& document : documents)
+    during(document.name, [&] { add_statements(statements, document.content, subject); });
   std::stable_sort(statements.begin(), statements.end(),
                    [](const Statement& a, const Statement& b) { return a.when < b.when; });
-  // What was said last of a vulnerability in a product holds; an empty product is all of the image.
-  std::map<std::pair<std::string, std::string>, std::optional<Waiver>> latest;
+  std::vector<Said> held;
   for (const Statement& statement : statements) {
-    const bool waives = statement.status == "not_affected" || statement.status == "fixed";
-    for (const std::string& id : statement.ids) {
-      const auto say = [&](const std::string& purl) {
-        latest[{id, purl}] =
-            waives ? std::optional(Waiver{
-                         .vulnerability = id,
-                         .purls = purl.empty() ? std::vector<std::string>() : std::vector{purl},
-                         .reason = statement.reason,
-                         .who = statement.who})
-                   : std::nullopt;
-      };
-      if (statement.whole_image) {
-        // Said of all of it, this overrides what was said of its parts before.
-        std::erase_if(latest, [&id](const auto& one) { return one.first.first == id; });
-        say("");
+    std::erase_if(held, [&](const Said& said) { return takes_back(statement, said); });
+    if (!statement.waives()) continue;
+    std::vector<std::string> purls = statement.purls;
+    if (statement.whole_image) purls = {""};
+    for (const std::string& id : statement.ids)
+      for (const std::string& purl : purls) {
+        Waiver waiver{.vulnerability = id, .reason = statement.reason, .who = statement.who};
+        if (!purl.empty()) waiver.purls = {purl};
+        held.push_back({&statement, std::move(waiver)});
       }
-      for (const std::string& purl : statement.purls) {
-        // "affected" said later of a part takes the word for the whole back: when in doubt it
-        // counts.
-        if (!waives) latest.erase({id, ""});
-        say(purl);
-      }
-    }
   }
   std::vector<Waiver> waivers;
-  for (auto& [key, waiver] : latest)
-    if (waiver) waivers.push_back(std::move(*waiver));
+  waivers.reserve(held.size());
+  for (Said& said : held) waivers.push_back(std::move(said.waiver));
   return waivers;
 }
 

@@ -55,6 +55,55 @@ std::string fix_of(const Finding& finding) {
   }
 }
 
+/// Findings that one part of the image brought.
+struct Group {
+  std::string heading;
+  std::vector<const Finding*> list;
+  bool fixable = false;
+};
+
+std::string heading_of(const Finding& finding) {
+  if (!finding.origin) return "from somewhere in the image";
+  const FindingOrigin& origin = *finding.origin;
+  if (!origin.base.empty()) return one_line(concat("base ", origin.base));
+  const std::string instruction = one_line(shortened(origin.instruction, 100));
+  if (origin.line > 0) return concat("Dockerfile line ", origin.line, ": ", instruction);
+  return instruction.empty() ? "from somewhere in the image" : instruction;
+}
+
+/// Columns as wide as what stands in them, within reason.
+struct Widths {
+  std::size_t id = 0, package = 0;
+
+  static std::string package_of(const Finding& finding) {
+    return one_line(
+        concat(finding.package, finding.installed.empty() ? "" : " ", finding.installed));
+  }
+  void see(const Finding& finding) {
+    id = std::min<std::size_t>(std::max(id, finding.id.size()), 30);
+    package = std::min<std::size_t>(std::max(package, package_of(finding).size()), 50);
+  }
+  std::string row(std::string severity, const Finding& finding) const {
+    return concat(padded(std::move(severity), 8), "  ", padded(one_line(finding.id), id), "  ",
+                  padded(package_of(finding), package), "  ");
+  }
+};
+
+/// "2026-01-31 12:00"
+std::string shown(Instant when) {
+  std::string text = render_time(when).substr(0, 16);
+  text[10] = ' ';
+  return text;
+}
+
+std::string age_of(const Findings& findings) {
+  if (!findings.database_time) return "";
+  const auto age =
+      std::chrono::floor<std::chrono::hours>(findings.scanned - *findings.database_time);
+  return concat("; its database was of ", shown(*findings.database_time),
+                age.count() > 0 ? concat(", ", render_duration(age), " old") : "");
+}
+
 std::string_view level_of(Severity severity) {
   return severity >= Severity::high ? "error" : severity == Severity::medium ? "warning" : "note";
 }
@@ -92,33 +141,64 @@ std::string advice_of(const Finding& finding) {
   return one_line(advice);
 }
 
-std::string table_of(const Findings& findings) {
-  std::string text;
-  std::size_t width = 0;
-  const std::vector<const Finding*> list = sorted(findings);
-  for (const Finding* finding : list) width = std::max(width, finding->id.size());
-  width = std::min<std::size_t>(width, 30);
-  for (const Finding* finding : list)
-    if (!finding->waived)
-      text += concat(padded(std::string(render(finding->severity)), 8), "  ",
-                     padded(one_line(finding->id), width), "  ", advice_of(*finding), '\n');
-  for (const Finding* finding : list)
-    if (finding->waived)
-      text += concat(padded("waived", 8), "  ", padded(one_line(finding->id), width), "  ",
-                     one_line(finding->package), ": ", one_line(finding->waived->reason), " (",
-                     one_line(finding->waived->who),
-                     finding->waived->until
-                         ? concat(", until ", render_time(*finding->waived->until).substr(0, 10))
-                         : "",
-                     ")\n");
-  const Findings::Counts counts = findings.counts();
+Findings only_from(Severity least, Findings findings) {
+  const std::size_t left_out = std::erase_if(
+      findings.list, [least](const Finding& finding) { return finding.severity < least; });
+  if (left_out > 0)
+    findings.warnings.push_back(concat(left_out, " below ", render(least), " are left out"));
+  return findings;
+}
+
+std::string sums_of(const Findings::Counts& counts) {
   std::string sums;
   for (const Severity severity : worst_first)
     if (counts.of(severity) > 0)
       sums += concat(sums.empty() ? "" : ", ", counts.of(severity), ' ', lower(render(severity)));
   if (sums.empty()) sums = "no findings";
   if (counts.waived > 0) sums += concat(", ", counts.waived, " waived");
-  text += concat(sums, '\n');
+  return sums;
+}
+
+std::string table_of(const Findings& findings) {
+  std::vector<Group> groups;
+  std::vector<const Finding*> waived;
+  Widths widths;
+  for (const Finding* finding : sorted(findings)) {
+    widths.see(*finding);
+    if (finding->waived) {
+      waived.push_back(finding);
+      continue;
+    }
+    const std::string heading = heading_of(*finding);
+    auto group = std::ranges::find(groups, heading, &Group::heading);
+    if (group == groups.end()) group = groups.insert(group, Group{heading, {}, false});
+    group->list.push_back(finding);
+    group->fixable = group->fixable || !finding->fixed.empty();
+  }
+  std::string text;
+  for (const Group& group : groups) {
+    // Only a base that some fix is known for is worth an update.
+    const bool update = group.fixable && group.heading.starts_with("base ");
+    text += concat(update ? "update " : "", group.heading, '\n');
+    for (const Finding* finding : group.list)
+      text += concat("  ", widths.row(std::string(render(finding->severity)), *finding),
+                     one_line(fix_of(*finding)), '\n');
+    text += '\n';
+  }
+  if (!waived.empty()) text += "waived\n";
+  for (const Finding* finding : waived)
+    text += concat("  ", widths.row(std::string(render(finding->severity)), *finding),
+                   one_line(finding->waived->reason), " (", one_line(finding->waived->who),
+                   finding->waived->until
+                       ? concat(", until ", render_time(*finding->waived->until).substr(0, 10))
+                       : "",
+                   ")\n");
+  if (!waived.empty()) text += '\n';
+  text += concat(sums_of(findings.counts()), '\n');
+  if (!findings.scanner.empty())
+    text += one_line(concat("scanned by ", findings.scanner, ' ', findings.scanner_version, " at ",
+                            shown(findings.scanned), age_of(findings))) +
+            '\n';
   for (const std::string& warning : findings.warnings)
     text += concat("warning: ", one_line(warning), '\n');
   return text;

@@ -6,6 +6,7 @@
 
 #include "core/json.hpp"
 #include "os/file.hpp"
+#include "scan/kept.hpp"
 #include "scan/purl.hpp"
 #include "scan/waivers.hpp"
 #include "scan/writers.hpp"
@@ -47,16 +48,50 @@ Findings example() {
   return findings;
 }
 
-TEST(Table, ShowsTheWorstFirstWithAdviceAndKeepsReportsFromSteeringTheTerminal) {
-  EXPECT_EQ(table_of(example()),
-            "CRITICAL  CVE-2023-45853  update base debian:12: it brings zlib1g 1:1.2.13, fixed in "
-            "3.0.11-1~deb12u2\n"
-            "HIGH      CVE-2023-5363   line 7 installs libssl3 3.0.9-1, fixed in "
-            "3.0.11-1~deb12u2\n"
-            "waived    CVE-1           libssl3: not  [1mreached (ann, until 2026-02-01)\n"
+TEST(Table, GroupsByWhatBroughtThemAndKeepsReportsFromSteeringTheTerminal) {
+  Findings findings = example();
+  findings.scanner_version = "0.50";
+  findings.scanned = parse_time("2026-01-05T06:00:00Z");
+  findings.database_time = parse_time("2026-01-03T00:00:00Z");
+  EXPECT_EQ(table_of(findings),
+            "update base debian:12\n"
+            "  CRITICAL  CVE-2023-45853  zlib1g 1:1.2.13  fixed in 3.0.11-1~deb12u2\n"
+            "\n"
+            "Dockerfile line 7: RUN apt-get install openssl\n"
+            "  HIGH      CVE-2023-5363   libssl3 3.0.9-1  fixed in 3.0.11-1~deb12u2\n"
+            "\n"
+            "waived\n"
+            "  HIGH      CVE-1           libssl3 3.0.9-1  not  [1mreached (ann, until 2026-02-01)\n"
+            "\n"
             "1 critical, 1 high, 1 waived\n"
+            "scanned by trivy 0.50 at 2026-01-05 06:00; its database was of 2026-01-03 00:00, 2d6h "
+            "old\n"
             "warning: the database is old\n");
   EXPECT_EQ(table_of(Findings{}), "no findings\n");
+  findings.list[1].fixed.clear();
+  EXPECT_TRUE(table_of(findings).starts_with("base debian:12\n")) << "an update would not help";
+  const std::string worst = table_of(only_from(Severity::critical, findings));
+  EXPECT_EQ(worst.find("CVE-2023-5363"), std::string::npos);
+  EXPECT_NE(worst.find("warning: 2 below CRITICAL are left out"), std::string::npos) << worst;
+}
+
+TEST(Kept, FindingsComeBackAsTheyWereAndOfVeryManyTheWorst) {
+  const Findings findings = example();
+  EXPECT_EQ(unpack(pack(findings)), findings);
+  Findings many;
+  many.scanner = "trivy";
+  for (int at = 0; at < 30'000; ++at) {
+    many.list.push_back(openssl());
+    many.list.back().severity = at % 3 == 0 ? Severity::critical : Severity::low;
+  }
+  const std::string packed = pack(many);
+  EXPECT_LT(packed.size(), std::size_t{4} << 20);
+  const Findings back = unpack(packed);
+  EXPECT_EQ(back.list.size(), 20'000U);
+  EXPECT_EQ(back.counts().of(Severity::critical), 10'000U);
+  EXPECT_EQ(back.warnings,
+            std::vector<std::string>{"only the worst 20000 of 30000 findings are kept"});
+  expect_refused("kept findings", [] { unpack("???"); });
 }
 
 TEST(Writers, WriteSarifAndCycloneDxThatTheirReadersUnderstand) {
@@ -149,50 +184,178 @@ TEST(Waivers, ReportThoseThatMatchNothingAndThoseThatEnded) {
   EXPECT_NE(use.expired[0].find("by eve ended at 2026-01-02"), std::string::npos);
 }
 
+std::string vex_text(const std::string& statements) {
+  return R"({"@context":"https://openvex.dev/ns/v0.2.0","@id":"x","author":"sec@acme",
+             "timestamp":"2026-01-01T00:00:00Z","version":1,"statements":[)" +
+         statements + "]}";
+}
+
+std::vector<Waiver> vex(const std::vector<std::string>& documents) {
+  std::vector<VexDocument> parsed;
+  for (const std::string& text : documents)
+    parsed.push_back(parse_vex(text, concat(parsed.size() + 1, ".json")));
+  return waivers_from_openvex(parsed,
+                              {{"registry.example/acme/shop", "mirror.example/shop"}, image});
+}
 std::vector<Waiver> vex(const std::string& statements) {
-  return waivers_from_openvex(
-      parse_json(R"({"@context":"https://openvex.dev/ns/v0.2.0","@id":"x","author":"sec@acme",
-                     "timestamp":"2026-01-01T00:00:00Z","version":1,"statements":[)" +
-                     statements + "]}",
-                 "vex"),
-      "acme/shop", image);
+  return vex(std::vector{vex_text(statements)});
 }
 
-TEST(OpenVex, WaivesByProductAndSubcomponent) {
-  const std::vector<Waiver> waivers = vex(R"({
-    "vulnerability": {"name": "CVE-2023-5363"},
-    "products": [{"@id": "pkg:oci/shop@sha256%3A)" +
-                                          std::string(64, 'a') + R"(",
-                  "subcomponents": [{"@id": "pkg:deb/debian/libssl3"}]}],
-    "status": "not_affected", "justification": "vulnerable_code_not_in_execute_path"})");
+/// Whether the statement about this product waives openssl, zlib.
+std::pair<bool, bool> waived_by(const std::string& product) {
   Findings findings = example();
-  EXPECT_TRUE(apply(waivers, findings, {}).unused.empty());
-  ASSERT_TRUE(findings.list[0].waived);
-  EXPECT_EQ(findings.list[0].waived->who, "sec@acme");
-  EXPECT_EQ(findings.list[0].waived->reason, "vulnerable_code_not_in_execute_path");
-  EXPECT_FALSE(findings.list[1].waived);
+  findings.list[1].id = findings.list[0].id;
+  apply(vex(concat(R"({"vulnerability":{"name":"CVE-2023-5363"},"status":"fixed","products":[)",
+                   product, "]}")),
+        findings, {});
+  return {findings.list[0].waived.has_value(), findings.list[1].waived.has_value()};
 }
 
-TEST(OpenVex, LeavesOtherImagesAloneAndLetsTheLatestStatementHold) {
-  const std::string other = std::string(64, 'c');
-  EXPECT_TRUE(vex(R"({"vulnerability":{"name":"CVE-1"},"status":"fixed",
-                      "products":[{"@id":"pkg:oci/shop@sha256%3A)" +
-                  other + R"("}]})")
-                  .empty());
-  const std::string product = R"("products":[{"@id":"pkg:deb/debian/libssl3"}])";
-  const std::string fixed =
-      R"({"vulnerability":{"name":"CVE-1"},"status":"fixed",)" + product + "}";
+constexpr std::pair both{true, true}, openssl_only{true, false}, neither{false, false};
+
+TEST(OpenVex, ADocumentAsTheSpecificationShowsItWaives) {
+  // openvex/spec, OPENVEX-SPEC.md (v0.2.0), with our image and package as the product.
+  const std::vector<Waiver> waivers = vex(std::vector<std::string>{R"({
+    "@context": "https://openvex.dev/ns/v0.2.0",
+    "@id": "https://openvex.dev/docs/example/vex-9fb3463de1b57",
+    "author": "Wolfi J Inkinson",
+    "role": "Document Creator",
+    "timestamp": "2023-01-08T18:02:03.647787998-06:00",
+    "last_updated": "2023-01-09T18:02:03.647787998-06:00",
+    "version": 1,
+    "tooling": "vexctl",
+    "statements": [{
+      "@id": "https://openvex.dev/docs/example/vex-9fb3463de1b57#1",
+      "vulnerability": {
+        "@id": "https://nvd.nist.gov/vuln/detail/CVE-2023-5363",
+        "name": "CVE-2023-5363",
+        "description": "cipher key length",
+        "aliases": ["GHSA-xw78-pcr6-wrg8", "openssl-5363"]
+      },
+      "products": [{
+        "@id": "pkg:oci/shop@sha256%3A)" + std::string(64, 'a') +
+                                                                   R"(",
+        "identifiers": {"purl": "pkg:oci/shop@sha256%3A)" + std::string(64, 'a') +
+                                                                   R"(?arch=amd64"},
+        "hashes": {"sha-256": ")" + std::string(64, 'a') + R"("},
+        "subcomponents": [
+          {"@id": "pkg:deb/debian/libssl3?arch=amd64"},
+          {"@id": "pkg:deb/debian/openssl"}
+        ]
+      }],
+      "status": "not_affected",
+      "justification": "vulnerable_code_not_in_execute_path",
+      "impact_statement": "ciphers are fixed at build time"
+    }]})"});
+  Findings findings = example();
+  apply(waivers, findings, {});
+  ASSERT_TRUE(findings.list[0].waived);
+  EXPECT_EQ(findings.list[0].waived->who, "Wolfi J Inkinson");
+  EXPECT_EQ(findings.list[0].waived->reason,
+            "vulnerable_code_not_in_execute_path: ciphers are fixed at build time");
+  EXPECT_FALSE(findings.list[1].waived);
+  findings.list[0].id = "GHSA-xw78-pcr6-wrg8";
+  apply(waivers, findings, {});
+  EXPECT_TRUE(findings.list[0].waived) << "by its alias";
+}
+
+TEST(OpenVex, AProductIsTheImageByDigestOrPlaceOrAPackageByItsUrl) {
+  const std::string digest = std::string(64, 'a'), other = std::string(64, 'c');
+  EXPECT_EQ(waived_by(concat(R"({"@id":"sha256:)", digest, "\"}")), both);
+  EXPECT_EQ(waived_by(R"({"@id":"registry.example/acme/shop"})"), both);
+  EXPECT_EQ(waived_by(R"({"@id":"mirror.example/shop"})"), both);
+  EXPECT_EQ(waived_by(R"({"@id":"registry.example/acme/other"})"), neither);
+  EXPECT_EQ(waived_by(R"("pkg:oci/shop")"), both) << "the name alone";
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:oci/Shop?repository_url=registry.example%2Facme%2Fshop"})"),
+            both);
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:oci/shop?repository_url=evil.example/acme/shop"})"), neither);
+  EXPECT_EQ(waived_by(concat(R"({"@id":"pkg:oci/shop@sha256%3A)", other, "\"}")), neither);
+  EXPECT_EQ(waived_by(concat(R"({"@id":"pkg:oci/any@sha256:)", digest, "\"}")), both);
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:deb/debian/libssl3"})"), openssl_only);
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:deb/debian/libssl3@3.0.9-1?distro=debian-12.1"})"),
+            openssl_only);
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:deb/debian/libssl3@3.0.9-2"})"), neither);
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:deb/debian/libssl3?arch=arm64"})"), neither);
+  EXPECT_EQ(waived_by(R"({"@id":"x","identifiers":{"purl":"pkg:deb/debian/libssl3"}})"),
+            openssl_only);
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:oci/shop","subcomponents":["pkg:deb/debian/libssl3"]})"),
+            openssl_only);
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:oci/shop","subcomponents":["openssl"]})"), neither)
+      << "a part that we cannot tell is not the whole";
+  EXPECT_EQ(waived_by(R"({"@id":"pkg:oci/other","subcomponents":["pkg:deb/debian/libssl3"]})"),
+            neither);
+}
+
+TEST(OpenVex, TheLatestStatementHoldsInWhicheverDocumentItStands) {
+  const auto says = [](const std::string& id, const std::string& status, const std::string& when,
+                       const std::string& product) {
+    return concat(R"({"vulnerability":{"name":")", id, R"("},"status":")", status,
+                  R"(","timestamp":")", when, R"(","products":[{"@id":")", product, "\"}]}");
+  };
+  const std::string january = "2026-01-10T00:00:00Z", march = "2026-03-01T00:00:00Z",
+                    ssl = "pkg:deb/debian/libssl3";
+  const std::string fixed = says("CVE-1", "fixed", january, ssl);
   EXPECT_EQ(vex(fixed).size(), 1U);
-  EXPECT_TRUE(vex(fixed + R"(,{"vulnerability":{"name":"CVE-1"},"status":"affected",
-                               "timestamp":"2026-02-01T00:00:00Z",)" +
-                  product + "}")
+  for (const std::string& product : {ssl, concat(ssl, "@3.0.9-1"), std::string("pkg:oci/shop")}) {
+    for (const std::string status : {"affected", "under_investigation"}) {
+      const std::string later = vex_text(says("CVE-1", status, march, product));
+      EXPECT_TRUE(vex({vex_text(fixed), later}).empty()) << product;
+      EXPECT_TRUE(vex({later, vex_text(fixed)}).empty()) << "times count, not places: " << product;
+    }
+  }
+  const std::string early = vex_text(says("CVE-1", "affected", "2025-01-01T00:00:00Z", ssl));
+  EXPECT_EQ(vex({vex_text(fixed), early}).size(), 1U);
+  EXPECT_EQ(vex({vex_text(fixed), vex_text(says("CVE-2", "affected", march, ssl))}).size(), 1U);
+  EXPECT_EQ(
+      vex({vex_text(fixed), vex_text(says("CVE-1", "affected", march, "pkg:deb/debian/zlib1g"))})
+          .size(),
+      1U);
+  // What was waived for all of the image counts again where somebody sees it in a part.
+  EXPECT_TRUE(vex({vex_text(says("CVE-1", "fixed", january, "pkg:oci/shop")),
+                   vex_text(says("CVE-1", "affected", march, ssl))})
                   .empty());
-  EXPECT_TRUE(
-      vex(R"({"vulnerability":{"name":"CVE-1"},"status":"under_investigation",)" + product + "}")
-          .empty());
-  expect_refused("needs a justification", [&] {
-    vex(R"({"vulnerability":{"name":"CVE-1"},"status":"not_affected",)" + product + "}");
+}
+
+TEST(OpenVex, ABadDocumentIsRefusedByItsNameAndPlace) {
+  const auto refused = [](const std::string& why, const std::string& statement) {
+    expect_refused(why, [&] { vex({vex_text(""), vex_text(statement)}); });
+  };
+  const std::string product = R"("products":[{"@id":"pkg:deb/debian/libssl3"}])";
+  const std::string good =
+      R"({"vulnerability":{"name":"CVE-1"},"status":"fixed",)" + product + "},";
+  refused("2.json: openvex.statements[1].status: unknown status \"fine\"",
+          good + R"({"vulnerability":{"name":"CVE-1"},"status":"fine",)" + product + "}");
+  refused("2.json: openvex.statements[0].justification: \"not_affected\" needs",
+          R"({"vulnerability":{"name":"CVE-1"},"status":"not_affected",)" + product + "}");
+  refused("2.json: openvex.statements[0].products: what the statement is about is missing",
+          R"({"vulnerability":{"name":"CVE-1"},"status":"fixed"})");
+  refused("2.json: openvex.statements[0].vulnerability", R"({"status":"fixed",)" + product + "}");
+  expect_refused("2.json: ", [] { vex({vex_text(""), "{"}); });
+  expect_refused("1.json: openvex.@context", [] {
+    vex(std::vector<std::string>{R"({"@context":"https://example/","statements":[]})"});
   });
+  expect_refused("/nowhere/vex.json", [] { read_vex("/nowhere/vex.json"); });
+}
+
+TEST(Reports, OfAnotherImageAreRefused) {
+  const Digest config = Digest::parse("sha256:" + std::string(64, 'b'));
+  const std::string name = concat("registry.example/shop@", image);
+  const auto check = [&](const std::string& told, const std::string& id,
+                         const std::string& digest) {
+    check_subject(parse_json(concat(R"({"ArtifactName":")", told, R"(","Metadata":{"ImageID":")",
+                                    id, R"(","RepoDigests":[")", digest, "\"]}}"),
+                             "report"),
+                  name, image, config);
+  };
+  check(name, config.text(), name);
+  const std::string other = concat("registry.example/shop@", config);
+  expect_refused("about another image, registry.example/shop@sha256:bbb",
+                 [&] { check(other, config.text(), name); });
+  expect_refused("about another image, sha256:aaa", [&] { check(name, image.text(), name); });
+  expect_refused("about another image, registry.example/shop@sha256:bbb",
+                 [&] { check(name, config.text(), other); });
+  expect_refused("ArtifactName: missing",
+                 [&] { check_subject(parse_json("{}", "x"), name, image, {}); });
 }
 
 }  // namespace

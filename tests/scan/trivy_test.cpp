@@ -4,6 +4,7 @@
 #include "scan/scene.hpp"
 #include "scan/verdict.hpp"
 #include "scan/waivers.hpp"
+#include "support/background.hpp"
 
 namespace lighterman::scan {
 namespace {
@@ -107,7 +108,7 @@ TEST(Trivy, WarnsOfAStaleDatabaseOrRefusesIt) {
   const Scene scene;
   TrivyOptions options =
       scene.fake(R"(while [ $# -gt 1 ]; do [ "$1" = --output ] && out=$2; shift; done
-[ -z "$out" ] || echo '{"SchemaVersion":2}' >"$out")");
+[ -z "$out" ] || echo '{"SchemaVersion":2,"ArtifactName":"'$1'"}' >"$out")");
   options.clock = [] { return parse_time("2026-01-11T00:00:00Z"); };
   EXPECT_EQ(Trivy(options).scan(scene.image.image(), never).warnings,
             std::vector<std::string>{"the vulnerability database is 10d old, the limit is 7d"});
@@ -145,12 +146,54 @@ TEST(Trivy, FailsClosedWhenTheScannerIsMissingOrBroken) {
   EXPECT_TRUE(holds(failure("echo 'FATAL no disk' >&2; exit 1"), "FATAL no disk"));
 }
 
+TEST(Trivy, AReportAboutAnotherImageIsRefused) {
+  const Scene scene;
+  const TrivyOptions options =
+      scene.fake(R"(while [ $# -gt 1 ]; do [ "$1" = --output ] && out=$2; shift; done
+[ -z "$out" ] || echo '{"SchemaVersion":2,"ArtifactName":"yesterday"}' >"$out")");
+  EXPECT_TRUE(holds(scene.failure(options), "the report is about another image, yesterday, not"))
+      << scene.failure(options);
+}
+
+TEST(Trivy, AsksAServerThatKeepsTheDatabase) {
+  const Scene scene;
+  const int port = support::free_port();
+  const os::ScratchFolder folder;
+  support::Background server(
+      {.command = {test::real_trivy(), "server", "--listen", concat("127.0.0.1:", port),
+                   "--cache-dir", scene.cache.path().native(), "--skip-db-update", "--token",
+                   "s3cret"},
+       .environment = {},
+       .folder = folder.path(),
+       .out = folder.path() / "log",
+       .err = folder.path() / "log"});
+  ASSERT_TRUE(support::eventually([&] { return support::accepts(port); }, 60s));
+  const os::ScratchFolder empty;
+  TrivyOptions options = scene.options();
+  options.cache_folder = empty.path();
+  options.server = concat("http://127.0.0.1:", port);
+  options.server_token = Secret("s3cret");
+  Trivy trivy(options);
+  trivy.refresh_database(never);
+  const Findings findings = trivy.scan(scene.image.image(), never);
+  EXPECT_EQ(findings.list.size(), 3U);
+  EXPECT_FALSE(findings.database_time) << "it is the server's, which does not say";
+  EXPECT_FALSE(trivy.key(scene.image.digest())) << "what it finds may change, so it is not kept";
+  EXPECT_FALSE(std::filesystem::exists(empty.path() / "db"));
+  const std::string sbom = trivy.make_sbom(scene.image.image(), SbomFormat::cyclonedx, never);
+  EXPECT_EQ(trivy.scan_sbom(sbom, scene.image.digest(), never).list.size(), 3U);
+
+  options.server_token = Secret("wrong");
+  EXPECT_TRUE(scene.failure(options).starts_with("unavailable: ")) << scene.failure(options);
+  EXPECT_FALSE(holds(scene.failure(options), "wrong"));
+}
+
 TEST(Trivy, GivesThePasswordByEnvironmentOnly) {
   const Scene scene;
   TrivyOptions options =
       scene.fake(R"(printf '%s\n' "$*" "$TRIVY_USERNAME:$TRIVY_PASSWORD" >>"$(dirname "$0")/seen"
 while [ $# -gt 1 ]; do [ "$1" = --output ] && out=$2; shift; done
-[ -z "$out" ] || echo '{"SchemaVersion":2}' >"$out")");
+[ -z "$out" ] || echo '{"SchemaVersion":2,"ArtifactName":"'$1'"}' >"$out")");
   const Reference reference =
       Reference::parse(concat("127.0.0.1:5000/acme/shop@", scene.image.digest()));
   Trivy(options).scan(RegistryImage{reference, "ann", Secret("s3cret")}, never);

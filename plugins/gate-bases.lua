@@ -4,7 +4,7 @@
 -- Dockerfile has it and in full: debian:12 is docker.io/library/debian:12. A glob without a tag stands
 -- for all of them. `deny` goes before `allow`. `pinned` asks for a digest (debian:12@sha256:...).
 -- `max_age` and `signed_by` need to know when a base was made and who signed it; where that is not
--- known, they refuse.
+-- known, they refuse. Names of keys are those in `keys` and `bases.keys` of the configuration.
 local day = 86400
 
 -- The names an image goes by: as it is written, in full ("debian" is docker.io/library/debian:latest),
@@ -45,6 +45,7 @@ end
 local function objections(base)
   local found = {}
   local stage = base.stage and base.stage ~= "" and " of stage " .. base.stage or ""
+  local because = base.unknown and " (" .. base.unknown .. ")" or ""
   local function object(why) found[#found + 1] = ("base %s%s %s"):format(base.image, stage, why) end
 
   if among(base.image, settings.deny) then
@@ -57,7 +58,7 @@ local function objections(base)
   end
   if settings.max_age > 0 then
     if not base.created then
-      object("is of unknown age, and max_age asks for that")
+      object("is of unknown age, and max_age asks for that" .. because)
     else
       local age = time.now() - time.parse(base.created)
       if age > settings.max_age then
@@ -67,7 +68,12 @@ local function objections(base)
     end
   end
   if #settings.signed_by > 0 and not signed(base) then
-    object("is not signed by " .. table.concat(settings.signed_by, " or "))
+    local wanted = table.concat(settings.signed_by, " or ")
+    if base.signed_by then
+      object("is not signed by " .. wanted)
+    else
+      object("is not known to be signed by " .. wanted .. because)
+    end
   end
   return found
 end

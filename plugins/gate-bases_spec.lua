@@ -56,8 +56,10 @@ describe("gate-bases", function()
 
   it("asks for a signature", function()
     local gate = plugin("gate-bases", { signed_by = { "bases", "vendor" } })
-    expect(gate.on_staged(on({ image = "a", signed_by = { "vendor" } }, { image = "b", signed_by = { "else" } }, "c")).deny).to_equal {
-      "base b is not signed by bases or vendor", "base c is not signed by bases or vendor",
+    local unknown = { image = "c", unknown = "its registry is away" }
+    expect(gate.on_staged(on({ image = "a", signed_by = { "vendor" } }, { image = "b", signed_by = { "else" } }, unknown)).deny).to_equal {
+      "base b is not signed by bases or vendor",
+      "base c is not known to be signed by bases or vendor (its registry is away)",
     }
   end)
 

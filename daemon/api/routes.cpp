@@ -12,6 +12,7 @@ constexpr Route table[] = {
     {"GET", "/api/v1/runs", Access::viewer, list_runs},
     {"GET", "/api/v1/runs/{id}", Access::viewer, show_run},
     {"GET", "/api/v1/runs/{id}/log", Access::viewer, show_log},
+    {"GET", "/api/v1/runs/{id}/images/{name}/findings", Access::viewer, show_findings},
     {"GET", "/api/v1/runs/{id}/events", Access::viewer, follow_run},
     {"POST", "/api/v1/runs/{id}/cancel", Access::trigger, cancel_run},
     {"POST", "/api/v1/runs/{id}/retry", Access::trigger, retry_run},

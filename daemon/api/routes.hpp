@@ -69,6 +69,7 @@ void start_run(Room& room, Exchange& exchange);
 void list_runs(Room& room, Exchange& exchange);
 void show_run(Room& room, Exchange& exchange);
 void show_log(Room& room, Exchange& exchange);
+void show_findings(Room& room, Exchange& exchange);
 void follow_run(Room& room, Exchange& exchange);
 void cancel_run(Room& room, Exchange& exchange);
 void retry_run(Room& room, Exchange& exchange);

@@ -46,6 +46,7 @@ struct Words {
   RunWish run;
   RunsWish runs;
   ImagesWish images;
+  FindingsWish findings;
   PlanWish plan;
   RunId id = 0;
   std::string reason, shell;
@@ -162,6 +163,23 @@ void add_look_verbs(CLI::App& app, Words& words) {
   verb->add_option("--limit", words.images.limit, "How many")->capture_default_str();
 }
 
+void add_findings_verb(CLI::App& app, Words& words) {
+  CLI::App* verb = add_verb(app, words, "findings", "Show what the scanner found in a run's images",
+                            with_daemon([&](Remote& remote) {
+                              words.findings.run = words.id;
+                              if (words.json) words.findings.format = "json";
+                              return findings(remote, words.findings);
+                            }));
+  add_run_option(verb, words);
+  verb->add_option("--image", words.findings.image, "Of this image; default: all");
+  verb->add_option("--format", words.findings.format, "text, json, sarif or cyclonedx")
+      ->check(CLI::IsMember({"text", "json", "sarif", "cyclonedx"}))
+      ->capture_default_str();
+  verb->add_option("--severity", words.findings.severity,
+                   "This and worse: LOW, MEDIUM, HIGH or CRITICAL")
+      ->check(CLI::IsMember({"UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL"}, CLI::ignore_case));
+}
+
 void add_act_verbs(CLI::App& app, Words& words) {
   CLI::App* verb = add_verb(app, words, "cancel", "Cancel a run", with_daemon([&](Remote& remote) {
                               return cancel(remote, words.id, words.reason, words.form());
@@ -232,6 +250,7 @@ int main_of(int count, char** words_given) {
   add_run_verb(app, words);
   add_plan_verb(app, words);
   add_look_verbs(app, words);
+  add_findings_verb(app, words);
   add_act_verbs(app, words);
   add_plugin_verbs(app, words.chosen);
   add_trust_verbs(app, words.chosen);

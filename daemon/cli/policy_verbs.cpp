@@ -102,6 +102,47 @@ int plan(Remote& remote, const PlanWish& wish, Form form) {
   return good ? 0 : 1;
 }
 
+int findings(Remote& remote, const FindingsWish& wish) {
+  const boost::json::value run = remote.get(concat("/api/v1/runs/", wish.run));
+  std::vector<std::string> images;
+  for (const auto& each : Fields(run, "run").list("stages")) {
+    const Fields stage(each, "stage");
+    if (stage.text("name") == "scan") images.push_back(stage.text("image"));
+  }
+  const std::vector<std::string> wanted =
+      wish.image.empty() ? images : std::vector<std::string>{wish.image};
+  if (wanted.empty())
+    throw Error(ErrorKind::not_found,
+                concat("no image of run ", wish.run,
+                       " was scanned (`scan:` in the daemon's configuration)"));
+  if (wanted.size() > 1 && wish.format != "text")
+    throw Error(ErrorKind::invalid, concat("which image? --image ", join(wanted, " or --image ")));
+  for (const std::string& image : wanted) {
+    const std::string path =
+        concat("/api/v1/runs/", wish.run, "/images/", render_url_part(image),
+               "/findings?format=", wish.format, "&severity=", render_url_part(wish.severity));
+    if (wish.format == "text") std::cout << "image " << safe(image) << "\n\n";
+    // Reports come from images, so from anybody; in JSON, control characters are escaped.
+    std::string line;
+    remote.stream(path, [&](std::string_view bytes) {
+      if (wish.format != "text") {
+        std::cout << bytes;
+        return;
+      }
+      for (const char letter : bytes) {
+        if (letter != '\n') {
+          line += letter;
+          continue;
+        }
+        std::cout << safe(line) << '\n';
+        line.clear();
+      }
+    });
+    std::cout << (wish.format == "text" && image == wanted.back() ? "" : "\n");
+  }
+  return 0;
+}
+
 int replay(Remote& remote, const policy::Seat& seat, const ReplayWish& wish, Form form) {
   std::string cursor;
   unsigned asked = 0, different = 0, failed = 0;

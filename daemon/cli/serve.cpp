@@ -219,9 +219,11 @@ class Daemon {
         }
       }
       if (const Instant now = system_now(); now >= next_clearing) {
-        store_.forget_hooks(now - current()->plugin_history);
+        const SharedConfig config = current();
+        store_.forget_hooks(now - config->plugin_history);
+        if (config->scan) store_.forget_findings(now - config->scan->keep);
         pipeline::clear_leftovers(
-            *yard(), store_, staging_.address(), now - current()->keep_denied,
+            *yard(), store_, staging_.address(), now - config->keep_denied,
             [&](const std::string& why) {
               log_.warn("images not cleared", {{"why", why}});
             },

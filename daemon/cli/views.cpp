@@ -82,6 +82,26 @@ void show_said(std::ostream& out, const boost::json::value& decision) {
     out << "    plugin " << safe(said.plugin) << ": " << safe(said.text) << '\n';
 }
 
+void show_bases(std::ostream& out, const Fields& looked) {
+  for (const auto& value : looked.list("bases")) {
+    const Fields base(value, "base");
+    const std::string unknown = base.text_or("unknown", "");
+    const std::string digest = base.text_or("digest", "");
+    const std::vector<std::string> signers = base.texts("signed_by");
+    out << "    base " << safe(base.text("image")) << (digest.empty() ? "" : " ")
+        << shortened(digest, 19)
+        << (base.find("signed_by") == nullptr ? ""
+            : signers.empty()                 ? ", signed by nobody we know"
+                                              : concat(", signed by ", safe(join(signers, ", "))))
+        << (unknown.empty() ? "" : concat(" (", safe(unknown), ')')) << '\n';
+  }
+}
+
+void show_scan(std::ostream& out, const Fields& stage, const Fields& scan) {
+  out << "    scan: " << safe(scan.text_or("summary", "done")) << "; see: lighterman findings "
+      << stage.integer("run") << " --image " << safe(stage.text("image")) << '\n';
+}
+
 void show_stage(std::ostream& out, const Fields& stage) {
   const std::string name = stage.text("name");
   const std::string state = stage.text("state");
@@ -89,6 +109,10 @@ void show_stage(std::ostream& out, const Fields& stage) {
     out << "    " << safe(name) << ": " << state << '\n';
   } else if (name == "engine") {
     show_engine(out, Fields(stage.get("result"), "engine"));
+  } else if (name == "bases") {
+    show_bases(out, Fields(stage.get("result"), "bases"));
+  } else if (name == "scan") {
+    show_scan(out, stage, Fields(stage.get("result"), "scan"));
   } else if (name == "gate") {
     show_said(out, Fields(stage.get("result"), "gate").get("decision"));
   } else if (name.starts_with("publish:")) {

@@ -93,6 +93,14 @@ struct Keys {
   Resign resign = Resign::tagged;
 };
 
+/// What is asked of the images that builds begin with.
+struct Bases {
+  std::map<std::string, std::string> keys;  ///< name -> public key's file, beside those of `keys`
+  std::vector<std::string> signed_by;       ///< names, of which one must have signed; empty: nobody
+  std::chrono::milliseconds max_age{0};     ///< 0: any
+  std::vector<std::string> except;          ///< globs of bases of which nothing is asked
+};
+
 /// How images are scanned before they are tagged.
 struct Scan {
   scan::TrivyOptions trivy;     ///< without cache folder and token, which are below
@@ -102,6 +110,8 @@ struct Scan {
   bool ignore_unfixed = false, deny_unscanned = true;
   std::string rescan = "30 3 * * *";  ///< when what is published is scanned again; empty: never
   std::vector<scan::Waiver> waivers;
+  std::vector<std::string> vex;  ///< OpenVEX documents: in the repository, or absolute paths
+  std::chrono::milliseconds keep{std::chrono::hours(24 * 90)};  ///< findings of runs
 };
 
 struct Config {
@@ -121,6 +131,7 @@ struct Config {
   std::map<std::string, registry::Options> registries;  ///< by host
   std::map<std::string, Source> sources;
   std::optional<Keys> keys;                           ///< empty: nothing can be signed
+  std::optional<Bases> bases;                         ///< empty: nothing is asked of bases
   std::optional<Scan> scan;                           ///< empty: images are not scanned
   std::map<std::string, std::string> secrets;         ///< for plugins: name -> place
   std::vector<std::filesystem::path> plugin_folders;  ///< looked through before what ships

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
+#include "os/hash.hpp"
 #include "os/program.hpp"
 
 namespace lighterman::config {
@@ -33,6 +34,13 @@ class Findings {
     if (!file.empty() && access(file.c_str(), R_OK) != 0)
       add(Weight::error, path,
           concat('"', file.string(), "\" cannot be read (does it exist, and may this user?)"));
+  }
+  void need_vex(const std::string& file) {
+    try {
+      scan::waivers_from_openvex({scan::read_vex(file)}, {{}, os::sha256("")});
+    } catch (const Error& error) {
+      add(Weight::error, "scan.vex", error.what());
+    }
   }
   void need_files(const std::string& path, const net::Trust& trust) {
     need_file(path + ".ca", trust.ca_file);
@@ -66,6 +74,24 @@ void examine_source(const Source& source, Findings& findings) {
   for (const auto& [name, image] : source.images)
     for (const auto& [id, place] : image.secrets)
       findings.need_secret(concat(path, ".images.", name, ".secrets.", id), place);
+}
+
+void examine_bases(const Config& config, Findings& findings) {
+  const std::filesystem::path folder = config.file.parent_path();
+  std::vector<std::string> known;
+  for (const auto& [name, file] : config.bases->keys) {
+    findings.need_file(concat("bases.keys.", name), folder / file);
+    known.push_back(name);
+  }
+  for (const std::string& name : config.bases->signed_by) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    if (config.keys && std::filesystem::exists(config.keys->folder / concat(name, ".pub")))
+      continue;
+    findings.add(
+        Weight::error, "bases.signed_by",
+        concat("no key is called \"", name, "\": name its public part in bases.keys",
+               config.keys ? ", or make it in keys.folder" : "", did_you_mean(name, known)));
+  }
 }
 
 /// JSON as the YAML that says the same.
@@ -110,6 +136,7 @@ std::vector<Finding> examine(const Config& config) {
     findings.need_file("keys.folder", config.keys->folder);
     findings.need_secret("keys.password", config.keys->password_place);
   }
+  if (config.bases) examine_bases(config, findings);
   if (config.scan) {
     findings.need_secret("scan.server_token", config.scan->server_token_place);
     const std::string& program = config.scan->trivy.program;
@@ -118,6 +145,8 @@ std::vector<Finding> examine(const Config& config) {
                    concat("there is no program \"", program,
                           "\" in PATH: install Trivy, or say where it is"));
     if (program.find('/') != std::string::npos) findings.need_file("scan.program", program);
+    for (const std::string& file : config.scan->vex)
+      if (file.starts_with('/')) findings.need_vex(file);
   }
   for (const auto& [name, place] : config.secrets)
     findings.need_secret(concat("secrets.", name), place);

@@ -238,6 +238,7 @@ const std::vector<Row<Config>>& config_rows() {
        [](const Config& from) { return show_each(from.sources, source_rows()); },
        map_of(object_schema(source_rows()))},
       part("keys", &Config::keys, "Keys to sign with", key_rows()),
+      part("bases", &Config::bases, "What is asked of the images in FROM", base_rows()),
       part("scan", &Config::scan, "Scan images with Trivy before they are tagged", scan_rows()),
       {"secrets", "Secrets that plugins may be allowed to use, by name: file:PATH or env:NAME",
        [](Config& to, const Value& value) {

@@ -10,6 +10,7 @@ const std::vector<Row<Source>>& source_rows();
 const std::vector<Row<Image>>& image_rows();
 const std::vector<Row<PluginSeat>>& plugin_rows();
 const std::vector<Row<Keys>>& key_rows();
+const std::vector<Row<Bases>>& base_rows();
 const std::vector<Row<Scan>>& scan_rows();
 /// What `.lighterman.yml` in a repository may say of an image: what to build, and nothing that
 /// decides over credentials, engines or limits.

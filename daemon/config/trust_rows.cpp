@@ -1,4 +1,4 @@
-// Keys and the scanner: what stands between a built image and its tag.
+// Keys, bases and the scanner: what stands between a built image and its tag.
 #include <boost/json.hpp>
 
 #include "config/rows.hpp"
@@ -126,6 +126,17 @@ const std::vector<Row<Keys>>& key_rows() {
   return rows;
 }
 
+const std::vector<Row<Bases>>& base_rows() {
+  static const std::vector<Row<Bases>> rows{
+      row("keys", &Bases::keys,
+          "Public keys by name, as files (relative to this one), beside those in `keys`"),
+      row("signed_by", &Bases::signed_by, "Names of keys, one of which must have signed each base"),
+      row("max_age", &Bases::max_age, "How long ago a base may have been made; 0: any time"),
+      row("except", &Bases::except, "Globs of bases of which nothing is asked"),
+  };
+  return rows;
+}
+
 const std::vector<Row<Scan>>& scan_rows() {
   using scan::TrivyOptions;
   static const std::vector<Row<Scan>> rows{
@@ -167,6 +178,10 @@ const std::vector<Row<Scan>>& scan_rows() {
        read_waivers,
        show_waivers,
        {{"type", "array"}, {"items", object_schema(waiver_rows())}}},
+      row("vex", &Scan::vex,
+          "OpenVEX documents that waive as well: absolute paths, or files of the repository, where "
+          "whoever can push can waive"),
+      row("keep", &Scan::keep, "How long findings of runs are kept, for `lighterman findings`"),
   };
   return rows;
 }

@@ -117,6 +117,17 @@ std::optional<Inspected> Engine::find_image(const std::string& name, const std::
       if (layer.is_string()) inspected.layers.push_back(DiffId::parse(layer.get_string()));
     }
   }
+  const json::value* digests = image.if_contains("RepoDigests");
+  if (digests && digests->is_array()) {
+    for (const json::value& digest : digests->get_array()) {
+      // Engines write "<none>@sha256:..." of images that lost their name.
+      if (digest.is_string() && !digest.get_string().starts_with('<'))
+        inspected.digests.push_back(Reference::parse(digest.get_string()));
+    }
+  }
+  // Of an image that does not say it, engines make the year 1, or nothing.
+  const std::string_view created = text_of(image, "Created");
+  if (!created.empty() && !created.starts_with("0001")) inspected.created = parse_time(created);
   return inspected;
 }
 

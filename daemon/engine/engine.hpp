@@ -13,7 +13,9 @@
 #include "core/build_plan.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/reference.hpp"
 #include "core/secret.hpp"
+#include "core/time.hpp"
 #include "net/http.hpp"
 
 namespace lighterman::engine {
@@ -123,6 +125,8 @@ struct Inspected {
   std::uint64_t bytes = 0;
   std::string os, architecture;
   std::vector<DiffId> layers;
+  std::vector<Reference> digests;  ///< under which registries have it, as far as the engine knows
+  std::optional<Instant> created;
 };
 
 /// Told while the engine pushes: layer id, what it does, bytes so far and in all (0: not known).

@@ -171,9 +171,6 @@ Object staged_facts(const StagedScene& scene) {
     size += layer.blob.size;
     if (layer.held) new_size += layer.blob.size;
   }
-  boost::json::array bases;
-  for (const auto& base : dockerfile.bases(plan.args))
-    bases.push_back({{"image", base.image}, {"stage", base.stage}});
   Object facts{
       {"push", *scene.push},
       {"name", plan.image},
@@ -186,7 +183,7 @@ Object staged_facts(const StagedScene& scene) {
       {"layers", layer_facts(image, dockerfile)},
       {"labels", at_or(at_or(config, "config", Object()), "Labels", Object())},
       {"config", config_facts(config)},
-      {"bases", std::move(bases)},
+      {"bases", scene.bases},
       {"tags", tag_facts(plan.tags)},
       {"staging",
        {{"address", scene.staging},

@@ -28,6 +28,7 @@ struct StagedScene {
   std::string dockerfile;       ///< its text
   std::string staging;          ///< host:port
   boost::json::value engine;    ///< result of the engine stage; null: not known
+  boost::json::array bases;     ///< as far as they are known
   boost::json::value previous;  ///< see previous_image(); null: none
 };
 boost::json::object staged_facts(const StagedScene& scene);

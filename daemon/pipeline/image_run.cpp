@@ -102,9 +102,11 @@ ImageEnd ImageRun::perform(const std::stop_token& stop) {
 
   try {
     const StagedImage image = stage(session, stop);
-    boost::json::object facts = steady(options_.retry, store_, run_.id, log("gate"), stop,
-                                       [&] { return facts_of(image, session, stop); });
+    const std::string config = steady(options_.retry, store_, run_.id, log("gate"), stop,
+                                      [&] { return config_of(image, session, stop); });
     policy::Decision scanned;
+    const std::vector<Base> bases = bases_of(config, scanned, stop);
+    boost::json::object facts = facts_of(image, config, bases);
     const std::optional<Findings> findings = inspect(image, session, scanned, stop);
     if (findings) facts["findings"] = findings_facts(*findings);
     const policy::Decision verdict = judge(image, facts, std::move(scanned), stop);
@@ -118,7 +120,8 @@ ImageEnd ImageRun::perform(const std::stop_token& stop) {
                               run_.allowed->who, " allowed: ", run_.allowed->reason));
     }
     unite(plan_.tags, verdict.tags);
-    const std::vector<Endorsement> endorsed = endorsements_for(verdict, image, session, stop);
+    const std::vector<Endorsement> endorsed =
+        endorsements_for(verdict, image, bases, session, stop);
     const std::vector<PublishedImage> published =
         publish_all(publisher, image, session.manifest_bytes(image.manifest), endorsed, stop);
     close_actions();
@@ -197,7 +200,11 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
     if (place == plan_.secrets.end()) return {};
     return os::read_secret(place->second);
   };
-  request.news = [&](const engine::BuildNews& news) { log.add(kind_of(news), text_of(news)); };
+  BaseWatch bases(engine::Dockerfile(request.dockerfile_text), plan_);
+  request.news = [&](const engine::BuildNews& news) {
+    bases.see(news.step);
+    log.add(kind_of(news), text_of(news));
+  };
 
   log.note(concat("building on engine \"", engine.options().name, '"'));
   const auto began = std::chrono::steady_clock::now();
@@ -210,6 +217,7 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
           {"steps", built.steps},
           {"cached_steps", built.cached_steps},
           {"size_bytes", inspected ? inspected->bytes : 0},
+          {"bases", to_json(bases.finish(engine, built.builder, stop))},
           {"seconds", std::round(took.count() * 1000) / 1000}};
 }
 

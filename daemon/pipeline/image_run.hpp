@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <string>
 
+#include "pipeline/bases.hpp"
 #include "pipeline/endorsement.hpp"
 #include "pipeline/publisher.hpp"
 #include "pipeline/runner.hpp"
@@ -36,7 +37,12 @@ class ImageRun {
   boost::json::value bring_in(engine::Engine& engine, staging::Session& session,
                               const std::string& image_id, const std::stop_token& stop);
   bool push_in(engine::Engine& engine, staging::Session& session, const std::stop_token& stop);
-  boost::json::object facts_of(const StagedImage& image, staging::Session& session,
+  boost::json::object facts_of(const StagedImage& image, const std::string& config,
+                               const std::vector<Base>& bases);
+  /// What the build began with, as far as somebody asks.
+  std::vector<Base> bases_of(const std::string& config, policy::Decision& verdict,
+                             const std::stop_token& stop);
+  static std::string config_of(const StagedImage& image, const staging::Session& session,
                                const std::stop_token& stop);
   std::string dockerfile_text();
   /// Empty: no scanner is set up, or it failed and may.
@@ -46,8 +52,9 @@ class ImageRun {
   policy::Decision judge(const StagedImage& image, const boost::json::object& facts,
                          policy::Decision scanned, const std::stop_token& stop);
   std::vector<Endorsement> endorsements_for(const policy::Decision& verdict,
-                                            const StagedImage& image, staging::Session& session,
-                                            const std::stop_token& stop);
+                                            const StagedImage& image,
+                                            const std::vector<Base>& bases,
+                                            staging::Session& session, const std::stop_token& stop);
   /// To every destination; the first failure leaves when all were tried.
   std::vector<PublishedImage> publish_all(Publisher& publisher, const StagedImage& image,
                                           const std::string& manifest,

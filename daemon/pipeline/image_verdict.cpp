@@ -11,6 +11,8 @@
 #include "pipeline/image_run.hpp"
 #include "pipeline/rescan.hpp"
 #include "pipeline/stage.hpp"
+#include "scan/kept.hpp"
+#include "scan/writers.hpp"
 #include "source/context.hpp"
 
 namespace lighterman::pipeline {
@@ -51,18 +53,50 @@ void tell_layers(const StageLog& log, const PublishedImage& image) {
   }
 }
 
+scan::VexSubject vex_subject(const BuildPlan& plan, const StagedImage& image) {
+  scan::VexSubject subject{{}, image.manifest};
+  for (const Reference& target : plan.targets) subject.repositories.push_back(target.name());
+  return subject;
+}
+
 }  // namespace
 
-boost::json::object ImageRun::facts_of(const StagedImage& image, staging::Session& session,
-                                       const std::stop_token& stop) {
+std::string ImageRun::config_of(const StagedImage& image, const staging::Session& session,
+                                const std::stop_token& stop) {
+  return read_small(session.blob(image.config, stop));
+}
+
+std::vector<Base> ImageRun::bases_of(const std::string& config, policy::Decision& verdict,
+                                     const std::stop_token& stop) {
+  const boost::json::value built = record("engine").find().value_or(nullptr);
+  const auto* found = built.is_object() ? built.get_object().if_contains("bases") : nullptr;
+  std::vector<Base> bases = found != nullptr
+                                ? bases_from(*found)
+                                : bases_in(engine::Dockerfile(dockerfile_text()), plan_);
+  if (bases.empty() || !wants_bases(yard_, plan_.source)) return bases;
+  const ImageConfig platform = ImageConfig::parse(config);
+  record("bases").perform([&]() -> boost::json::value {
+    look_up(bases, yard_, store_, platform.os, platform.architecture, stop);
+    return {{"bases", to_json(bases)}};
+  });
+  for (const Base& base : bases)
+    if (!base.unknown.empty()) log("bases").warn(concat("base ", base.image, ": ", base.unknown));
+  if (const auto& options = yard_.config().bases) {
+    for (const std::string& reason : reasons_against(bases, *options, system_now()))
+      verdict.deny.push_back({reason, "bases"});
+  }
+  return bases;
+}
+
+boost::json::object ImageRun::facts_of(const StagedImage& image, const std::string& config,
+                                       const std::vector<Base>& bases) {
   StagedScene scene;
   scene.push = &push_;
   scene.plan = &plan_;
   scene.image = &image;
-  scene.config = read_small(session.blob(image.config, stop));
-  scene.dockerfile =
-      source::Context(yard_.mirror(plan_.source), plan_.commit, plan_.context, plan_.dockerfile)
-          .dockerfile_text();
+  scene.config = config;
+  scene.dockerfile = dockerfile_text();
+  scene.bases = to_json(bases);
   scene.staging = staging_.address();
   scene.engine = record("engine").find().value_or(nullptr);
   scene.previous =
@@ -81,13 +115,27 @@ std::optional<Findings> ImageRun::inspect(const StagedImage& image, staging::Ses
   const StageLog log = this->log("scan");
   const config::Scan& options = *yard_.config().scan;
   Findings findings;
+  std::vector<scan::Waiver> waivers = options.waivers;
+  try {
+    waivers = waivers_for(options, vex_subject(plan_, image), [&](const std::string& path) {
+      return yard_.mirror(plan_.source).find_file(plan_.commit, path);
+    });
+  } catch (const Error& error) {
+    // Whoever writes a broken document must not switch the scan off with it.
+    if (error.kind() == ErrorKind::cancelled) throw;
+    verdict.deny.push_back({concat("scan.vex: ", error.what()), "scan"});
+  }
   try {
     // Kept with the stage is only how many there were: findings change with every database.
     record("scan").perform([&]() -> boost::json::value {
       findings = yard_.scanner()->scan(staged_for_scan(image, session), image.manifest, stop);
-      explain(findings, image, engine::Dockerfile(dockerfile_text()), options, system_now());
+      explain(findings, image, engine::Dockerfile(dockerfile_text()), plan_.args);
+      waive(findings, waivers, system_now());
+      store_.put_fact(scan::kept_scope, scan::kept_name(run_.id, plan_.image),
+                      scan::pack(findings));
       return {{"digest", image.manifest.text()},
               {"scanner", findings.scanner},
+              {"summary", scan::sums_of(findings.counts())},
               {"counts", findings_facts(findings).at("counts")},
               {"warnings", json_array(findings.warnings)}};
     });
@@ -102,10 +150,8 @@ std::optional<Findings> ImageRun::inspect(const StagedImage& image, staging::Ses
   for (const std::string& warning : findings.warnings) log.warn(warning);
   for (const std::string& reason : reasons_against(findings, options))
     verdict.deny.push_back({reason, "scan"});
-  const auto counts = findings.counts();
-  log.note(concat(findings.list.size(), " findings, ", counts.of(Severity::critical),
-                  " of them critical, ", counts.of(Severity::high), " high, ", counts.waived,
-                  " waived"));
+  log.note(concat(scan::sums_of(findings.counts()), "; see: lighterman findings ", run_.id,
+                  " --image ", plan_.image));
   return findings;
 }
 
@@ -115,7 +161,8 @@ scan::Image ImageRun::staged_for_scan(const StagedImage& image, staging::Session
       Reference::parse(concat(staging_.address(), '/', image.repository)).at(image.manifest),
       login.username,
       login.password,
-      {}};
+      {},
+      image.config.digest};
 }
 
 /// The verdict over this very image: what was said of another digest does not count.
@@ -140,6 +187,7 @@ policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::ob
 
 std::vector<Endorsement> ImageRun::endorsements_for(const policy::Decision& verdict,
                                                     const StagedImage& image,
+                                                    const std::vector<Base>& bases,
                                                     staging::Session& session,
                                                     const std::stop_token& stop) {
   EndorsementScene scene;
@@ -162,6 +210,7 @@ std::vector<Endorsement> ImageRun::endorsements_for(const policy::Decision& verd
   provenance.target = plan_.target;
   if (!plan_.platform.empty()) provenance.platforms = {plan_.platform};
   provenance.args = plan_.args;
+  provenance.bases = materials(bases);
   // Of the stored stages, so that an attempt that goes on says the same again.
   for (const Stage& stage : store_.stages(run_.id)) {
     if (stage.image != plan_.image) continue;
@@ -209,7 +258,7 @@ void ImageRun::keep_for_rescan(const StagedImage& image, staging::Session& sessi
   Publication publication{0,  run_.id,      plan_.source, plan_.image, image.manifest,
                           {}, system_now(), {},           "",          false};
   publication.facts =
-      rescan_facts(facts, layer_origins(image, engine::Dockerfile(dockerfile_text())));
+      rescan_facts(facts, layer_origins(image, engine::Dockerfile(dockerfile_text()), plan_.args));
   for (const PublishedImage& each : published) {
     PublishedTarget target{Reference::parse(each.reference.name()), {}};
     for (const TagOutcome& tag : each.tags)

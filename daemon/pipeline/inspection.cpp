@@ -59,26 +59,51 @@ Findings Scanner::scan_sbom(const std::string& sbom, const Digest& subject,
 }
 
 std::vector<scan::LayerOrigin> layer_origins(const StagedImage& image,
-                                             const engine::Dockerfile& dockerfile) {
+                                             const engine::Dockerfile& dockerfile,
+                                             const std::map<std::string, std::string>& args) {
   std::vector<scan::LayerOrigin> layers = scan::layers_of(image, "", 0);
   std::size_t first_own = layers.size();
+  std::string stage;
   for (std::size_t at = 0; at < layers.size(); ++at) {
-    layers[at].line = dockerfile.place_of_history(layers[at].instruction).line;
-    if (layers[at].line != 0) first_own = std::min(first_own, at);
+    const engine::Dockerfile::Place place = dockerfile.place_of_history(layers[at].instruction);
+    layers[at].line = place.line;
+    if (place.line == 0 || at > first_own) continue;
+    first_own = at;
+    stage = place.stage;
   }
-  // What lies below the Dockerfile's first layer came with the base of its last stage.
-  const auto bases = dockerfile.bases({});
-  if (!bases.empty()) {
-    for (std::size_t at = 0; at < first_own && first_own < layers.size(); ++at)
-      layers[at].base = bases.back().image;
+  // What lies below the Dockerfile's first layer came with the base of that layer's stage.
+  const auto bases = dockerfile.bases(args);
+  const auto base = std::ranges::find(bases, stage, &engine::Dockerfile::Base::stage);
+  if (base != bases.end() && first_own < layers.size()) {
+    for (std::size_t at = 0; at < first_own; ++at) layers[at].base = base->image;
   }
   return layers;
 }
 
 void explain(Findings& findings, const StagedImage& image, const engine::Dockerfile& dockerfile,
-             const config::Scan& options, Instant now) {
-  scan::tie(findings, layer_origins(image, dockerfile));
-  const scan::WaiverUse use = scan::apply(options.waivers, findings, now);
+             const std::map<std::string, std::string>& args) {
+  scan::tie(findings, layer_origins(image, dockerfile, args));
+}
+
+std::vector<scan::Waiver> waivers_for(
+    const config::Scan& options, const scan::VexSubject& subject,
+    const std::function<std::optional<std::string>(const std::string& path)>& find) {
+  std::vector<scan::VexDocument> documents;
+  for (const std::string& file : options.vex) {
+    if (file.starts_with('/')) {
+      documents.push_back(scan::read_vex(file));
+    } else if (const auto text = find(file)) {
+      documents.push_back(scan::parse_vex(*text, file));
+    }
+  }
+  std::vector<scan::Waiver> waivers = options.waivers;
+  for (scan::Waiver& waiver : scan::waivers_from_openvex(documents, subject))
+    waivers.push_back(std::move(waiver));
+  return waivers;
+}
+
+void waive(Findings& findings, const std::vector<scan::Waiver>& waivers, Instant now) {
+  const scan::WaiverUse use = scan::apply(waivers, findings, now);
   for (const std::string& expired : use.expired) findings.warnings.push_back(expired);
 }
 

@@ -2,6 +2,8 @@
 
 #include <boost/json/object.hpp>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -37,11 +39,20 @@ class Scanner {
 
 /// Which step or base brought which layer, lowest first.
 std::vector<scan::LayerOrigin> layer_origins(const StagedImage& image,
-                                             const engine::Dockerfile& dockerfile);
+                                             const engine::Dockerfile& dockerfile,
+                                             const std::map<std::string, std::string>& args);
 
-/// Says of each finding which Dockerfile step brought it, and who waived it.
+/// Says of each finding which Dockerfile step or base brought it.
 void explain(Findings& findings, const StagedImage& image, const engine::Dockerfile& dockerfile,
-             const config::Scan& options, Instant now);
+             const std::map<std::string, std::string>& args);
+
+/// The waivers of the configuration, and of the OpenVEX documents it names: `find` reads a file of
+/// the repository, which may be missing there. Error(invalid or not_found) that names the document.
+std::vector<scan::Waiver> waivers_for(
+    const config::Scan& options, const scan::VexSubject& subject,
+    const std::function<std::optional<std::string>(const std::string& path)>& find);
+/// Marks what they waive; one that ended is a warning.
+void waive(Findings& findings, const std::vector<scan::Waiver>& waivers, Instant now);
 
 /// Why the findings keep the image from being published, a few of them in words; empty: they do
 /// not.

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "pipeline/bases.hpp"
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
 #include "pipeline/scene.hpp"
@@ -51,9 +52,14 @@ class Rehearsal {
   }
 
   void judge(BuildPlan& plan, const Object& push, Object& shown) {
-    Object facts = likely_image(plan, push, shown);
+    const std::vector<Base> bases = likely_bases(plan);
+    Object facts = likely_image(plan, push, bases, shown);
     std::vector<std::string> unknown;
-    const Decision verdict = ask(Hook::on_staged, facts, &unknown);
+    Decision verdict = ask(Hook::on_staged, facts, &unknown);
+    if (const auto& options = yard_.config().bases) {
+      for (const std::string& reason : reasons_against(bases, *options, system_now()))
+        verdict.deny.push_back({reason, "bases"});
+    }
     if (const auto denied = why_denied(verdict)) {
       shown["denied"] = *denied;
       return;
@@ -66,8 +72,24 @@ class Rehearsal {
   boost::json::array take_said() { return std::move(said_); }
 
  private:
+  /// As their registries have them now.
+  std::vector<Base> likely_bases(const BuildPlan& plan) {
+    std::vector<Base> bases = bases_in(engine::Dockerfile(dockerfile_of(plan)), plan);
+    if (!wants_bases(yard_, plan.source)) return bases;
+    const std::string platform = plan.platform.empty() ? "linux/amd64" : plan.platform;
+    const std::vector<std::string> parts = split(concat(platform, '/'), '/');
+    look_up(bases, yard_, store_, parts.at(0), parts.at(1), stop_);
+    return bases;
+  }
+
+  std::string dockerfile_of(const BuildPlan& plan) {
+    return source::Context(yard_.mirror(plan.source), plan.commit, plan.context, plan.dockerfile)
+        .dockerfile_text();
+  }
+
   /// The last staged image as if this push had made it.
-  Object likely_image(const BuildPlan& plan, const Object& push, Object& shown) {
+  Object likely_image(const BuildPlan& plan, const Object& push, const std::vector<Base>& bases,
+                      Object& shown) {
     store::HookFilter filter;
     filter.source = plan.source;
     filter.image = plan.image;
@@ -82,9 +104,8 @@ class Rehearsal {
     scene.image = &nothing;
     scene.config =
         boost::json::serialize(Object{{"config", {{"Labels", json_object(plan.labels)}}}});
-    scene.dockerfile =
-        source::Context(yard_.mirror(plan.source), plan.commit, plan.context, plan.dockerfile)
-            .dockerfile_text();
+    scene.dockerfile = dockerfile_of(plan);
+    scene.bases = to_json(bases);
     scene.staging = yard_.config().staging_listen;
     scene.previous =
         previous_image(store_.facts(concat("last:", plan.source, '/', plan.image)), run_);

@@ -55,6 +55,18 @@ boost::json::array fresh_ones(const boost::json::object& facts, const Findings& 
   return list;
 }
 
+/// As they were at the commit that the image was built from.
+std::vector<scan::Waiver> waivers_of(Yard& yard, const Publication& publication) {
+  scan::VexSubject subject{{}, publication.digest};
+  for (const PublishedTarget& target : publication.targets)
+    subject.repositories.push_back(target.repository.name());
+  const Fields facts(publication.facts, "publication");
+  const std::string commit = Fields(facts.get("push"), "push").text("commit");
+  return waivers_for(*yard.config().scan, subject, [&](const std::string& path) {
+    return yard.mirror(publication.source).find_file(commit, path);
+  });
+}
+
 }  // namespace
 
 void SbomShelf::put(const Digest& manifest, const std::string& sbom) const {
@@ -190,7 +202,7 @@ void Rescan::look_at(Yard& yard, store::ScannedPublication& each, RescanRound& r
   const config::Scan& options = *yard.config().scan;
   Findings findings = yard.scanner()->scan_sbom(*sbom, publication.digest, stop);
   scan::tie(findings, layer_origins_from(publication.facts));
-  scan::apply(options.waivers, findings, system_now());
+  waive(findings, waivers_of(yard, publication), system_now());
   ScanRecord record = record_of(publication.id, findings, options);
   ++round.scanned;
   if (!record.clean) ++round.dirty;

@@ -106,7 +106,7 @@ boost::json::value Yard::scan_published(const std::string& text, const std::stop
 scan::Image Yard::published_for_scan(const Reference& by_digest) {
   const auto login = registry(by_digest.host()).login();
   return scan::RegistryImage{
-      by_digest, login ? login->first : "", login ? login->second : Secret(), {}};
+      by_digest, login ? login->first : "", login ? login->second : Secret(), {}, {}};
 }
 
 source::Mirror& Yard::mirror(const std::string& source) {

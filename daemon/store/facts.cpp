@@ -59,6 +59,15 @@ void Store::put_fact(const std::string& scope, const std::string& name, const st
   });
 }
 
+std::int64_t Store::forget_findings(Instant before) {
+  return inside_->write(Watched::no, [&](Connection& database) {
+    return database.perform(
+        "DELETE FROM facts WHERE scope = 'findings' AND CAST(name AS INTEGER) IN"
+        " (SELECT id FROM runs WHERE ended < ?)",
+        before);
+  });
+}
+
 std::map<std::string, std::string> Store::facts(const std::string& scope) const {
   return inside_->readers.with([&](Connection& database) {
     Statement rows = database.query("SELECT name, value FROM facts WHERE scope = ?", scope);

@@ -167,6 +167,8 @@ CREATE TABLE signatures (
 );
 CREATE INDEX signatures_by_key ON signatures (key_hint, id);
 CREATE INDEX tags_by_digest ON tags (digest);
+)sql";
+
 // What a moving tag moved by, where the git tag has more than a version in it.
 constexpr const char* version_4 = R"sql(
 ALTER TABLE tags ADD COLUMN version TEXT NOT NULL DEFAULT '';

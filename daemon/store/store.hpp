@@ -218,6 +218,8 @@ class Store {
   std::optional<std::string> find_fact(const std::string& scope, const std::string& name) const;
   void put_fact(const std::string& scope, const std::string& name, const std::string& value);
   std::map<std::string, std::string> facts(const std::string& scope) const;
+  /// Drops the facts "RUN/..." in the scope "findings" of runs that ended before.
+  std::int64_t forget_findings(Instant before);
 
  private:
   struct Inside;

@@ -73,6 +73,7 @@
 ---@field digest? string
 ---@field signed_by? string[] Names of keys
 ---@field created? string RFC 3339
+---@field unknown? string Why something of it is not known
 
 ---@class lighterman.Finding
 ---@field id string

@@ -4,6 +4,7 @@
 
 #include "api/routes.hpp"
 #include "house.hpp"
+#include "scan/kept.hpp"
 #include "trust/keyring.hpp"
 
 namespace lighterman::api {
@@ -131,6 +132,21 @@ TEST(Description, FitsWhatIsAnswered) {
                    one + "/log");
   expect_described(house.get(base + "/runs/1/log", {{"Accept", "application/json"}}), "get",
                    one + "/log");
+  Findings found;
+  found.scanner = "trivy";
+  found.subject = Digest::parse(concat("sha256:", std::string(64, 'a')));
+  Finding& finding = found.list.emplace_back();
+  finding.id = "CVE-1";
+  finding.fixed = finding.title = finding.url = finding.target = finding.purl = "x";
+  finding.layer = found.subject;
+  finding.diff_id = DiffId(*found.subject);
+  finding.origin = FindingOrigin{"debian:12", "", 0};
+  finding.waived = Waived{"not used", "ann", Instant{}};
+  house.store.begin_stage(run, "app", "scan");
+  house.store.put_fact(scan::kept_scope, scan::kept_name(run, "app"), scan::pack(found));
+  for (const std::string format : {"json", "sarif", "cyclonedx", "text", "xml"})
+    expect_described(house.get(concat(base, "/runs/1/images/app/findings?format=", format)), "get",
+                     one + "/images/{name}/findings");
   expect_described(house.post(base + "/runs/1/retry", "{}"), "post", one + "/retry");
   expect_described(house.post(base + "/runs/1/cancel", "{}"), "post", one + "/cancel");
   expect_described(house.post(base + "/runs/1/cancel", "{}"), "post", one + "/cancel");

@@ -5,6 +5,9 @@
 #include <csignal>
 
 #include "core/text.hpp"
+#include "scan/report.hpp"
+#include "support/peers.hpp"
+#include "support/trivy_db.hpp"
 
 namespace lighterman::cli {
 namespace {
@@ -167,6 +170,49 @@ TEST(Daemon, CancelsAndTriesAgain) {
   EXPECT_EQ(said.code, 1);
   EXPECT_TRUE(has(said.out, "run 1 cancelled")) << said.out;
   EXPECT_TRUE(has(harbour.say({"retry", "1"}).out, "run 2 tries run 1 again"));
+}
+
+TEST(Daemon, ShowsFindingsForPeopleAndForPrograms) {
+  Harbour harbour;
+  const std::filesystem::path cache = harbour.file("trivy");
+  support::write_trivy_database(cache, support::debian_advisories());
+  harbour.git.write("debian_version", "12.1\n");
+  harbour.git.write("os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+  harbour.git.write("libssl3",
+                    "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nSource: "
+                    "openssl\nVersion: 3.0.9-1\nMaintainer: x <x@y.z>\n\n");
+  harbour.git.write("Dockerfile",
+                    "FROM busybox\nCOPY debian_version os-release /etc/\nCOPY libssl3 "
+                    "/var/lib/dpkg/status.d/libssl3\n");
+  harbour.git.commit("Install openssl");
+  const support::Peers peers(harbour.file("home"));
+  harbour.write_config(concat("scan: {program: \"", (support::Peers::folder() / "trivy").string(),
+                              "\", cache: \"", cache.string(),
+                              "\", skip_update: true, offline: true, database_age: 3650d}\n"));
+  harbour.start();
+  ASSERT_EQ(harbour.say({"run", "--source", "shop", "--ref", "main", "-f"}).code, 0);
+  EXPECT_TRUE(has(harbour.say({"show", "1"}).out,
+                  "scan: 1 high, 1 medium; see: lighterman findings 1 --image web"))
+      << harbour.say({"show", "1"}).out;
+  const Said text = harbour.say({"findings", "1"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_TRUE(has(text.out, "image web\n\nDockerfile line 3: COPY libssl3 ")) << text.out;
+  EXPECT_TRUE(has(text.out, "  HIGH      CVE-2023-5363  libssl3 3.0.9-1  fixed in 3.0.11-1"))
+      << text.out;
+  EXPECT_TRUE(has(text.out, "\n1 high, 1 medium\nscanned by trivy ")) << text.out;
+  const Said high = harbour.say({"findings", "1", "--image", "web", "--severity", "high"});
+  EXPECT_FALSE(has(high.out, "CVE-2023-3446")) << high.out;
+  const boost::json::value json = harbour.json({"findings", "1"});
+  EXPECT_EQ(json.at("counts").at("HIGH"), 1);
+  for (const std::string format : {"sarif", "cyclonedx"}) {
+    const Said said = harbour.say({"findings", "1", "--format", format});
+    EXPECT_EQ(scan::findings_from_report(boost::json::parse(said.out)).list.size(), 2U) << format;
+  }
+  const Said other = harbour.say({"findings", "1", "--image", "wb"});
+  EXPECT_EQ(other.code, 3);
+  EXPECT_TRUE(has(other.err, "run 1 built no image \"wb\" (did you mean \"web\"?)")) << other.err;
+  EXPECT_EQ(harbour.say({"findings", "9"}).code, 3);
+  EXPECT_EQ(harbour.say({"findings", "1", "--format", "xml"}).code, 2);
 }
 
 }  // namespace

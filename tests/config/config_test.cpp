@@ -99,6 +99,37 @@ TEST(Config, RefusesASecretThatNobodyNamed) {
   EXPECT_TRUE(has(why, "did you mean \"chat\"")) << why;
 }
 
+TEST(Config, ReadsWhatIsAskedOfBasesAndMissesKeysThatAreNotThere) {
+  const os::ScratchFolder folder;
+  os::replace_file(folder.path() / "vendor.pub", "x");
+  const std::string text =
+      "bases: {keys: {vendor: vendor.pub}, signed_by: [vendor], max_age: 90d, except: [busybox]}\n"
+      "sources: {a: {url: /a.git, image: localhost/a, secret: \"env:HOME\"}}\n";
+  const Config config = parse(text, folder.path() / "lighterman.yml");
+  EXPECT_EQ(config.bases->signed_by, std::vector<std::string>{"vendor"});
+  EXPECT_EQ(config.bases->max_age, std::chrono::hours(24 * 90));
+  EXPECT_EQ(render(parse(render(config), folder.path() / "lighterman.yml")), render(config));
+  const auto errors = [&](const Config& examined) {
+    std::string all;
+    for (const Finding& finding : examine(examined))
+      if (finding.weight == Finding::Weight::error)
+        all += concat(finding.where, ": ", finding.text);
+    return all;
+  };
+  EXPECT_EQ(errors(config), "");
+  Config wrong = config;
+  wrong.bases->signed_by = {"vendr"};
+  EXPECT_TRUE(has(errors(wrong), "bases.signed_by: no key is called \"vendr\"")) << errors(wrong);
+  EXPECT_TRUE(has(errors(wrong), "did you mean \"vendor\"")) << errors(wrong);
+  wrong = config;
+  wrong.bases->keys["vendor"] = "gone.pub";
+  EXPECT_TRUE(has(errors(wrong), "bases.keys.vendor")) << errors(wrong);
+  wrong = config;
+  wrong.scan.emplace().vex = {"/nowhere/vex.json", "in/the/repository.json"};
+  EXPECT_TRUE(has(errors(wrong), "scan.vex: ")) << errors(wrong);
+  EXPECT_FALSE(has(errors(wrong), "repository.json")) << errors(wrong);
+}
+
 TEST(Config, FindsAnEngineWhenNoneIsNamed) {
   setenv("DOCKER_HOST", "unix:///run/other.sock", 1);
   const Config config = parse("sources: {a: {url: /a.git, image: localhost/a}}", "l.yml");

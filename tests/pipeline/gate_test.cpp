@@ -9,6 +9,8 @@
 #include "os/file.hpp"
 #include "pipeline/house.hpp"
 #include "pipeline/rescan.hpp"
+#include "scan/kept.hpp"
+#include "scan/writers.hpp"
 #include "support/peers.hpp"
 #include "support/trivy_db.hpp"
 #include "trust/keyring.hpp"
@@ -109,6 +111,54 @@ TEST_F(Gate, AWaivedFindingLetsTheImagePassAndAnEndedWaiverDoesNot) {
   house.config.scan->waivers.at(0).until = system_now() - std::chrono::hours(24);
   house.start();
   EXPECT_EQ(house.push().state, RunState::denied);
+}
+
+TEST_F(Gate, AnOpenVexDocumentOfTheRepositoryWaivesAndABrokenOneDenies) {
+  with_zlib();
+  scanner().vex = {"security/vex.json"};
+  house.git.write("security/vex.json",
+                  concat(R"({"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://x/1",
+      "author":"sec@acme","timestamp":"2026-01-01T00:00:00Z","version":1,"statements":[{
+      "vulnerability":{"name":"CVE-2023-45853"},
+      "products":[{"@id":"pkg:oci/x?repository_url=)",
+                         house.reference().name(), R"(",
+        "subcomponents":[{"@id":"pkg:deb/debian/zlib1g"}]}],
+      "status":"not_affected","justification":"vulnerable_code_not_present"}]})"));
+  house.git.commit("Say that minizip is not there");
+  house.start();
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  const auto kept = house.store->find_fact(scan::kept_scope, scan::kept_name(run.id, "web"));
+  ASSERT_TRUE(kept);
+  const Findings findings = scan::unpack(*kept);
+  EXPECT_EQ(findings.counts().waived, 1U);
+  EXPECT_NE(scan::table_of(findings).find("vulnerable_code_not_present (sec@acme)"),
+            std::string::npos);
+
+  house.git.write("security/vex.json", "{");
+  house.git.commit("Break it");
+  // Not even where an image that cannot be scanned may pass.
+  house.config.scan->deny_unscanned = false;
+  house.start();
+  const lighterman::Run broken = house.push();
+  EXPECT_EQ(broken.state, RunState::denied);
+  EXPECT_NE(broken.why.find("scan.vex: security/vex.json: "), std::string::npos) << broken.why;
+  EXPECT_NE(broken.why.find("CVE-2023-45853"), std::string::npos) << broken.why;
+}
+
+TEST_F(Gate, FindingsOfRunsAreForgottenInTime) {
+  without_zlib();
+  house.git.commit("One");
+  scanner();
+  house.start();
+  const lighterman::Run run = house.push();
+  const auto has = [&] {
+    return house.store->find_fact(scan::kept_scope, scan::kept_name(run.id, "web")).has_value();
+  };
+  house.store->forget_findings(*run.ended);
+  EXPECT_TRUE(has());
+  house.store->forget_findings(*run.ended + std::chrono::milliseconds(1));
+  EXPECT_FALSE(has());
 }
 
 TEST_F(Gate, TheSameImageWithTheSameDatabaseIsScannedOnce) {

@@ -67,6 +67,8 @@ class ImageRun {
                const std::string& manifest, const std::vector<Endorsement>& endorsements,
                const std::stop_token& stop);
   void close_actions();
+  std::string kept_sbom(const StagedImage& image, staging::Session& session,
+                        const std::stop_token& stop);
   void keep_for_rescan(const StagedImage& image, staging::Session& session,
                        const std::vector<PublishedImage>& published,
                        const boost::json::object& facts, const Findings& findings,

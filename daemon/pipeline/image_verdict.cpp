@@ -197,7 +197,9 @@ std::vector<Endorsement> ImageRun::endorsements_for(const policy::Decision& verd
     if (yard_.scanner() == nullptr)
       throw Error(ErrorKind::invalid,
                   "the configuration has no scanner (scan: {}), which makes the SBOM");
-    return yard_.scanner()->make_sbom(staged_for_scan(image, session), format, stop);
+    return format == scan::SbomFormat::cyclonedx
+               ? kept_sbom(image, session, stop)
+               : yard_.scanner()->make_sbom(staged_for_scan(image, session), format, stop);
   };
   trust::Provenance& provenance = scene.provenance;
   const std::string url = yard_.config().base_url();
@@ -250,6 +252,17 @@ void ImageRun::close_actions() {
   }
 }
 
+/// Made once, however often it is attached and scanned.
+std::string ImageRun::kept_sbom(const StagedImage& image, staging::Session& session,
+                                const std::stop_token& stop) {
+  const SbomShelf shelf(yard_.config().data / "sboms");
+  if (auto sbom = shelf.find(image.manifest)) return *sbom;
+  std::string sbom = yard_.scanner()->make_sbom(staged_for_scan(image, session),
+                                                scan::SbomFormat::cyclonedx, stop);
+  shelf.put(image.manifest, sbom);
+  return sbom;
+}
+
 /// The book entry and the SBOM that Rescan needs; what is missing it gets itself.
 void ImageRun::keep_for_rescan(const StagedImage& image, staging::Session& session,
                                const std::vector<PublishedImage>& published,
@@ -267,10 +280,7 @@ void ImageRun::keep_for_rescan(const StagedImage& image, staging::Session& sessi
   }
   put_on_record(store_, yard_.config(), std::move(publication), findings);
   try {
-    const SbomShelf shelf(yard_.config().data / "sboms");
-    if (!shelf.find(image.manifest))
-      shelf.put(image.manifest, yard_.scanner()->make_sbom(staged_for_scan(image, session),
-                                                           scan::SbomFormat::cyclonedx, stop));
+    kept_sbom(image, session, stop);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::cancelled) throw;
     log("scan").warn(concat("no SBOM is kept for scanning again: ", error.what()));

@@ -47,15 +47,11 @@ TEST(Keys, ARotationIsCarriedThroughByTheDaemonAndReported) {
   EXPECT_TRUE(has(before.out, "2 signatures on 1 images")) << before.out;
   ASSERT_EQ(harbour.key({"rotate", "release"}).code, 0);
   const bool signed_again = support::eventually(
-      [&] {
-        const auto report = harbour.json({"key", "report", "release"});
-        return report.at("keys").at(0).at("images").as_int64() == 1;
-      },
+      [&] { return has(harbour.daemon_log(), "its successor signed 1 image again"); },
       std::chrono::seconds(60));
   ASSERT_TRUE(signed_again) << harbour.daemon_log();
   const Said after = harbour.say({"key", "report"});
   EXPECT_TRUE(has(after.out, "0 images depend on it")) << after.out;
-  EXPECT_TRUE(has(harbour.daemon_log(), "its successor signed 1 image again"));
   EXPECT_TRUE(std::filesystem::exists(harbour.file("keys/release.key"))) << "it still signs";
 
   ASSERT_EQ(harbour.key({"rotate", "release", "--finish"}).code, 0);

@@ -106,7 +106,7 @@ TEST(Migration, ADatabaseOfTheFirstVersionGetsTheNewTablesAndKeepsItsRuns) {
   const os::ScratchFolder folder;
   const auto file = folder.path() / "l.db";
   {
-    Connection database(file, Access::write);
+    Connection database(file, Connection::Access::write);
     migrate(database, schema_steps().first(1));
     PushEvent event;
     event.source = "shop";

@@ -269,7 +269,11 @@ std::vector<Base> BaseWatch::finish(engine::Engine& engine, Builder builder,
       const auto found = std::ranges::find(image->digests, wanted->name(), &Reference::name);
       if (found != image->digests.end()) base.digest = found->digest();
     }
-    if (!base.digest)
+    if (!base.digest && !image)
+      base.unknown =
+          "the build does not tell which digest it copied from: name it by digest, or take it as a "
+          "stage (FROM ... AS ...)";
+    else if (!base.digest)
       base.unknown =
           "the engine's image of that name did not come from its registry: it was built or loaded "
           "there (pull: true asks the registry)";

@@ -148,14 +148,22 @@ TEST_F(Bases, AnEarlierStageAndACopiedImageCountAsWell) {
   for (const std::string& bring :
        {concat("FROM ", tools, " AS build\nRUN true\nFROM ", base,
                "\nCOPY --from=build /content /tool\n"),
-        concat("FROM ", base, "\nCOPY --from=", tools, " /content /tool\n")}) {
+        concat("FROM ", base, "\nCOPY --from=", tools, "@", digest, " /content /tool\n")}) {
     house.git.write("Dockerfile", bring);
     house.git.commit("Bring a tool");
     const lighterman::Run run = house.push();
     EXPECT_EQ(run.state, RunState::denied) << bring << run.why << house.log(run.id);
-    EXPECT_TRUE(has(run.why, concat("base ", tools, " (", digest, ") is not signed"))) << run.why;
+    EXPECT_TRUE(has(run.why, concat("base ", tools, " (", digest, ") is not signed")))
+        << run.why << house.log(run.id);
     EXPECT_FALSE(has(run.why, concat("base ", base))) << run.why;
   }
+  // Which digest a tag was at the time is not told of an image that is only copied from.
+  house.git.write("Dockerfile",
+                  concat("FROM ", base, "\nCOPY --from=", tools, " /content /tool\n"));
+  house.git.commit("Bring a tool by its tag");
+  const lighterman::Run run = house.push();
+  EXPECT_EQ(run.state, RunState::denied) << run.why;
+  EXPECT_TRUE(has(run.why, "name it by digest, or take it as a stage")) << run.why;
 }
 
 TEST_F(Bases, OneThatWasMadeInTheEngineIsUnknownAndMayBeExcepted) {

@@ -168,8 +168,8 @@ TEST_F(Gate, TheSameImageWithTheSameDatabaseIsScannedOnce) {
   const auto calls = folder.path() / "calls";
   const auto program = folder.path() / "trivy";
   os::replace_file(program,
-                   concat("#!/bin/sh\ncase \"$*\" in *cyclonedx*) ;; *image*) echo x >>", calls.string(),
-                          ";; esac\nexec ", scan.trivy.program, " \"$@\"\n"),
+                   concat("#!/bin/sh\ncase \"$*\" in *cyclonedx*) ;; *image*) echo x >>",
+                          calls.string(), ";; esac\nexec ", scan.trivy.program, " \"$@\"\n"),
                    0755);
   scan.trivy.program = program.string();
   house.start();

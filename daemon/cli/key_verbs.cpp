@@ -102,6 +102,10 @@ int rotate(const KeyWords& words) {
   return 0;
 }
 
+std::string counted(std::int64_t count, std::string_view what) {
+  return concat(count, ' ', what, count == 1 ? "" : "s");
+}
+
 void show_report(const Fields& key) {
   const auto safe = [&](std::string_view name) { return harmless(key.text(name), false); };
   std::cout << std::left << std::setw(16) << safe("name") << ' ' << std::setw(9) << safe("state")
@@ -111,11 +115,11 @@ void show_report(const Fields& key) {
               << harmless(*until, false).substr(0, 10);
   else
     std::cout << "limit " << safe("limit").substr(0, 10);
-  std::cout << "\n  " << key.integer("signatures") << " signatures on " << key.integer("images")
-            << " images";
+  std::cout << "\n  " << counted(key.integer("signatures"), "signature") << " on "
+            << counted(key.integer("images"), "image");
   if (key.find("verifies_until") != nullptr)
-    std::cout << "; " << key.integer("depending") << " images depend on it, "
-              << key.integer("waiting") << " of them are to be signed again";
+    std::cout << "; " << counted(key.integer("depending"), "image") << " left that only it signed, "
+              << key.integer("waiting") << " of them to be signed again";
   std::cout << '\n';
   for (const boost::json::value& each : key.list("troubles")) {
     const Fields trouble(each, "trouble");

@@ -278,7 +278,7 @@ void ImageRun::keep_for_rescan(const StagedImage& image, staging::Session& sessi
       if (tag.fate != TagOutcome::Fate::held_back) target.tags.push_back(tag.tag);
     publication.targets.push_back(std::move(target));
   }
-  put_on_record(store_, yard_.config(), std::move(publication), findings);
+  put_on_record(store_, yard_.config(), publication, findings);
   try {
     kept_sbom(image, session, stop);
   } catch (const Error& error) {

@@ -299,8 +299,8 @@ void Rescan::untag(Yard& yard, Publication& publication, const policy::Action& a
   store_.update_publication(publication);
 }
 
-void put_on_record(store::Store& store, const config::Config& config, Publication publication,
-                   const Findings& findings) {
+void put_on_record(store::Store& store, const config::Config& config,
+                   const Publication& publication, const Findings& findings) {
   const std::int64_t id = store.put_publication(publication);
   store.put_scan(record_of(id, findings, *config.scan));
 }

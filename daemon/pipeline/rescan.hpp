@@ -77,7 +77,7 @@ class Rescan {
 };
 
 /// Keeps book of an image that was just published and scanned, for Rescan.
-void put_on_record(store::Store& store, const config::Config& config, Publication publication,
-                   const Findings& findings);
+void put_on_record(store::Store& store, const config::Config& config,
+                   const Publication& publication, const Findings& findings);
 
 }  // namespace lighterman::pipeline

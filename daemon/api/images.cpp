@@ -63,7 +63,7 @@ void start_rescan(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
   body_of(exchange, {});
   if (!exchange.snapshot->config->scan) refuse(409, "the configuration has no scanner (scan: {})");
-  room.rescan();
+  room.deeds.rescan();
   answer(exchange, 202, boost::json::object{{"status", "begun"}});
 }
 

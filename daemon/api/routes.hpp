@@ -16,6 +16,7 @@ class Store;
 
 namespace lighterman::api {
 
+struct Deeds;
 struct Exchange;
 class Followers;
 struct Options;
@@ -34,7 +35,7 @@ struct Room {
   Followers& followers;
   const std::function<Readiness()>& readiness;
   Planner& planner;
-  const std::function<void()>& rescan;  ///< begins a round over the published images
+  const Deeds& deeds;
 };
 
 enum class Access {
@@ -78,6 +79,11 @@ void plan_push(Room& room, Exchange& exchange);
 void list_questions(Room& room, Exchange& exchange);
 void list_images(Room& room, Exchange& exchange);
 void start_rescan(Room& room, Exchange& exchange);
+void list_replications(Room& room, Exchange& exchange);
+void show_replication(Room& room, Exchange& exchange);
+void start_replication(Room& room, Exchange& exchange);
+void cancel_replication(Room& room, Exchange& exchange);
+void apply_retention(Room& room, Exchange& exchange);
 void list_sources(Room& room, Exchange& exchange);
 void list_keys(Room& room, Exchange& exchange);
 void tell_status(Room& room, Exchange& exchange);

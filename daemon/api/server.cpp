@@ -13,21 +13,21 @@ namespace lighterman::api {
 /// calls a follower or a handler after it is gone.
 struct Server::Inside {
   Inside(Options given, store::Store& the_store, Snapshots::Source config,
-         std::function<Readiness()> the_readiness, Plan plan, std::function<void()> the_rescan)
+         std::function<Readiness()> the_readiness, Plan plan, Deeds the_deeds)
       : options(std::move(given)),
         readiness(std::move(the_readiness)),
         planner{std::move(plan)},
-        rescan(std::move(the_rescan)),
+        deeds(std::move(the_deeds)),
         snapshots(std::move(config)),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
-        door({options, the_store, followers, readiness, planner, rescan}, snapshots),
+        door({options, the_store, followers, readiness, planner, deeds}, snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
   Options options;
   std::function<Readiness()> readiness;
   Planner planner;
-  std::function<void()> rescan;
+  Deeds deeds;
   Snapshots snapshots;
   Berths berths;
   Followers followers;
@@ -37,9 +37,9 @@ struct Server::Inside {
 
 Server::Server(Options options, store::Store& store,
                std::function<std::shared_ptr<const config::Config>()> config,
-               std::function<Readiness()> readiness, Plan plan, std::function<void()> rescan)
+               std::function<Readiness()> readiness, Plan plan, Deeds deeds)
     : inside_(std::make_unique<Inside>(std::move(options), store, std::move(config),
-                                       std::move(readiness), std::move(plan), std::move(rescan))) {}
+                                       std::move(readiness), std::move(plan), std::move(deeds))) {}
 
 Server::~Server() = default;
 

@@ -9,6 +9,7 @@
 
 #include "config/config.hpp"
 #include "core/push_event.hpp"
+#include "core/replication.hpp"
 #include "core/time.hpp"
 #include "store/store.hpp"
 
@@ -41,16 +42,34 @@ struct Readiness {
 /// Says what a push would do. Throws Error; called from any thread, also at the same time.
 using Plan = std::function<boost::json::value(const PushEvent& event)>;
 
+/// What shall be carried to another registry: by a rule of the configuration, or one image.
+struct ReplicateWish {
+  std::string rule;
+  bool dry_run = false;
+  std::optional<Reference> source, target;
+  std::vector<std::string> tags;  ///< over there; empty: the source's
+  ReplicationTerms terms;
+  std::string who;
+};
+
+/// What requests set going that reaches beyond the store. Called from any thread, also at the same
+/// time; throw Error.
+struct Deeds {
+  std::function<void()> rescan;  ///< begins a round over the published images
+  std::function<boost::json::value(const ReplicateWish& wish)> replicate;
+  /// What a rule of `retain` keeps and deletes; with `apply` it is done.
+  std::function<boost::json::value(const std::string& rule, bool apply)> retain;
+};
+
 /// The door: webhooks, the REST interface, live logs. It reads and writes the store and never runs
 /// a stage. Constructed, started and destroyed by one thread.
 class Server {
  public:
   /// The functions are called from any thread, also at the same time; the configuration they give
   /// is shared by the daemon, which replaces it, and the requests that began under it.
-  Server(
-      Options options, store::Store& store,
-      std::function<std::shared_ptr<const config::Config>()> config,
-      std::function<Readiness()> readiness, Plan plan, std::function<void()> rescan = [] {});
+  Server(Options options, store::Store& store,
+         std::function<std::shared_ptr<const config::Config>()> config,
+         std::function<Readiness()> readiness, Plan plan, Deeds deeds = {});
   ~Server();  ///< stops and joins
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <iostream>
 
+#include "cli/carry_verbs.hpp"
 #include "cli/check.hpp"
 #include "cli/completion.hpp"
 #include "cli/plugin_verbs.hpp"
@@ -254,6 +255,7 @@ int main_of(int count, char** words_given) {
   add_act_verbs(app, words);
   add_plugin_verbs(app, words.chosen);
   add_trust_verbs(app, words.chosen);
+  add_carry_verbs(app, words.chosen);
   add_other_verbs(app, words);
   try {
     app.parse(count, words_given);

@@ -23,6 +23,7 @@
 #include "pipeline/key_care.hpp"
 #include "pipeline/leftovers.hpp"
 #include "pipeline/preview.hpp"
+#include "pipeline/replicator.hpp"
 #include "pipeline/rescan.hpp"
 #include "pipeline/watcher.hpp"
 #include "pipeline/workers.hpp"
@@ -122,11 +123,21 @@ class Daemon {
           level == "warn" ? log_.warn("rescan", {{"why", text}})
                           : log_.info("rescan", {{"outcome", text}});
         });
+    replicator_ = std::make_unique<pipeline::Replicator>(
+        [this] { return yard(); }, store_,
+        [this](std::string_view level, const std::string& text) {
+          level == "warn" ? log_.warn("replication", {{"why", text}})
+                          : log_.info("replication", {{"outcome", text}});
+        });
     server_ = std::make_unique<api::Server>(
         api_options(*current()), store_, [this] { return current(); },
         [this] { return readiness(); },
         [this](const PushEvent& event) { return pipeline::preview(*yard(), store_, event, {}); },
-        [this] { rescan_->wake(); });
+        api::Deeds{[this] { rescan_->wake(); },
+                   [this](const api::ReplicateWish& wish) { return replicate(wish); },
+                   [this](const std::string& rule, bool apply) {
+                     return to_json(replicator_->retain(rule, apply, {}));
+                   }});
     server_->start();
     const unsigned wanted = current()->workers;
     workers_ = std::make_unique<pipeline::Workers>(
@@ -189,6 +200,11 @@ class Daemon {
           log_.warn("source not watched", {{"source", source}, {"why", why}});
         });
   }
+  boost::json::value replicate(const api::ReplicateWish& wish) {
+    if (!wish.rule.empty()) return to_json(replicator_->perform_rule(wish.rule, wish.dry_run, {}));
+    return to_json(
+        replicator_->send(*wish.source, *wish.target, wish.tags, wish.terms, wish.who, {}));
+  }
   void report(const Run& run, const pipeline::RunEnd& end) const {
     log_.info("run ended", {{"run", std::to_string(run.id)},
                             {"source", run.event.source},
@@ -222,6 +238,10 @@ class Daemon {
         const SharedConfig config = current();
         store_.forget_hooks(now - config->plugin_history);
         if (config->scan) store_.forget_findings(now - config->scan->keep);
+        // A scan counts for as long as its database does, and those are new each day.
+        store_.forget_scans(now - std::chrono::hours(24 * 7));
+        store_.forget_replications(now - std::chrono::hours(24 * 90));
+        pipeline::SbomShelf(config->data / "sboms").clear(store_, now - std::chrono::hours(24));
         pipeline::clear_leftovers(
             *yard(), store_, staging_.address(), now - config->keep_denied,
             [&](const std::string& why) {
@@ -247,6 +267,7 @@ class Daemon {
   staging::Staging staging_;
   Guarded<std::shared_ptr<pipeline::Yard>> yard_;  // shared with the runs that began in it
   std::unique_ptr<pipeline::Rescan> rescan_;
+  std::unique_ptr<pipeline::Replicator> replicator_;
   std::unique_ptr<api::Server> server_;
   std::unique_ptr<pipeline::Workers> workers_;
   std::unique_ptr<pipeline::Errands> errands_;

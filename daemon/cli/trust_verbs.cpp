@@ -75,7 +75,7 @@ int sign(const TrustWords& words) {
   std::vector<pipeline::Assertion> assertions{
       pipeline::Assertion::signature(claims_of(words.annotations))};
   for (const std::string& each : words.attest) assertions.push_back(assertion_of(each));
-  const pipeline::SignatureForms forms = pipeline::parse_signature_forms(words.forms);
+  const SignatureForms forms = parse_signature_forms(words.forms);
   std::vector<trust::Key> keys;
   for (const std::string& file : words.keys)
     keys.push_back(trust::Key::load(file, key_password(words.password)));

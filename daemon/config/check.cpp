@@ -131,6 +131,43 @@ void check_plugins(const Config& config, const Value& top) {
   }
 }
 
+void check_carrying(const Config& config, const Value& top) {
+  const Value carrying = top.at({"replicate"});
+  std::set<std::string> names;
+  for (const ReplicateRule& rule : config.replicate) {
+    check_name(rule.name, carrying);
+    const std::string what = concat("rule \"", rule.name, "\" ");
+    if (!names.insert(rule.name).second) carrying.refuse(concat(what, "is there twice"));
+    try {
+      const Reference target = Reference::parse(concat(rule.to, "/a"));
+      if (target.name() != concat(rule.to, "/a")) throw Error(ErrorKind::invalid, "");
+    } catch (const Error&) {
+      // What the parser says is about the name we completed.
+      carrying.refuse(concat(what, "needs `to`: registry.example or registry.example/namespace"));
+    }
+    if ((rule.when == ReplicateWhen::scheduled) == rule.schedule.empty())
+      carrying.refuse(concat(what, "needs both `when: scheduled` and a `schedule`, or neither"));
+    if (rule.delete_vanished && rule.from.empty())
+      carrying.refuse(concat(what, "deletes what vanished: it must say `from` where"));
+    if (rule.terms.only_signed && !config.keys)
+      carrying.refuse(concat(what, "carries only what is signed, but there are no `keys`"));
+    if (rule.terms.only_clean && !config.scan)
+      carrying.refuse(concat(what, "carries only what is clean, but nothing is scanned (`scan`)"));
+  }
+  if (config.replications == 0) top.at({"replications"}).refuse("must be 1 at least");
+  const Value staying = top.at({"retain"});
+  names.clear();
+  for (const RetainRule& rule : config.retain) {
+    check_name(rule.name, staying);
+    const std::string what = concat("rule \"", rule.name, "\" ");
+    if (!names.insert(rule.name).second) staying.refuse(concat(what, "is there twice"));
+    if (rule.repositories.empty())
+      staying.refuse(concat(what, "needs `repositories` that it is for"));
+    if (!rule.keep.value_or(0) && !rule.newer_than)
+      staying.refuse(concat(what, "would keep nothing: set `keep` (1 at least) or `newer_than`"));
+  }
+}
+
 }  // namespace
 
 void check(const Config& config, const Value& top) {
@@ -156,6 +193,7 @@ void check(const Config& config, const Value& top) {
   for (const auto& [name, source] : config.sources)
     check_source(config, source, top.at({"sources", name}));
   check_plugins(config, top);
+  check_carrying(config, top);
 }
 
 }  // namespace lighterman::config

@@ -11,9 +11,10 @@
 
 #include "core/build_plan.hpp"
 #include "core/reference.hpp"
+#include "core/replication.hpp"
 #include "core/role.hpp"
 #include "engine/engine.hpp"
-#include "registry/client.hpp"
+#include "registry/options.hpp"
 #include "scan/trivy.hpp"
 #include "scan/waivers.hpp"
 
@@ -114,6 +115,45 @@ struct Scan {
   std::chrono::milliseconds keep{std::chrono::hours(24 * 90)};  ///< findings of runs
 };
 
+/// A pattern of tags, repositories or labels: a glob with {a,b} alternatives, or a regular
+/// expression (RE2) if it begins with '^' or ends with '$'.
+using Patterns = std::vector<std::string>;
+
+/// When a rule of `replicate` carries: what was just published, what is missing over there, or
+/// what somebody asks for.
+enum class ReplicateWhen { immediate, scheduled, manual };
+std::string_view render(ReplicateWhen when) noexcept;
+ReplicateWhen parse_replicate_when(std::string_view given);  ///< also Harbor's "event_based"
+
+/// Which images go to which registry.
+struct ReplicateRule {
+  std::string name;
+  std::string to;  ///< "host" or "host/namespace"
+  Patterns from;   ///< of "host/repository"; empty: what this daemon publishes
+  Patterns names;  ///< of the repository alone
+  Patterns tags, tags_except;
+  Patterns labels;  ///< "name=value" of the image's labels, all of which must be there
+  std::string rename = "{name}";  ///< "{repository}": all of the name; "{name}": its last part
+  ReplicateWhen when = ReplicateWhen::immediate;
+  std::string schedule;  ///< five fields, UTC
+  ReplicationTerms terms;
+  bool delete_vanished = false;  ///< tags that are gone at the source go there too
+};
+
+/// How long tags live, and what else does.
+struct RetainRule {
+  std::string name;
+  Patterns repositories;         ///< of "host/repository"
+  Patterns tags;                 ///< only these are looked at; empty: all
+  std::optional<unsigned> keep;  ///< the newest so many
+  bool by_version = true;        ///< by version, else by the time they were made
+  std::optional<std::chrono::milliseconds> newer_than;
+  Patterns protect{"latest"};
+  bool live_branches = true;  ///< tags of branches that are still there
+  std::string deployed;  ///< file or URL that lists what is in use, a reference or digest a line
+  std::string schedule;  ///< five fields, UTC; empty: only by hand
+};
+
 struct Config {
   std::filesystem::path file;
   std::string listen = "127.0.0.1:7070";
@@ -130,6 +170,11 @@ struct Config {
   std::vector<engine::Options> engines;                 ///< at least one
   std::map<std::string, registry::Options> registries;  ///< by host
   std::map<std::string, Source> sources;
+  std::vector<ReplicateRule> replicate;                                ///< in the file's order
+  std::vector<RetainRule> retain;                                      ///< in the file's order
+  unsigned replications = 2;                                           ///< at a time
+  std::chrono::milliseconds replication_limit{std::chrono::hours(6)};  ///< for one try
+  std::uint64_t min_free = 1ull << 30;                ///< with less disk space in `data` runs wait
   std::optional<Keys> keys;                           ///< empty: nothing can be signed
   std::optional<Bases> bases;                         ///< empty: nothing is asked of bases
   std::optional<Scan> scan;                           ///< empty: images are not scanned

@@ -110,6 +110,17 @@ const std::vector<Row<registry::Options>>& registry_rows() {
       row("push_limit", &Options::push_limit, "Bytes a second over all uploads, such as 20MB"),
       row("uploads", &Options::uploads, "Layers that travel at the same time"),
       row("chunk", &Options::chunk, "Largest request, such as 50MiB; default: found by trying"),
+      {"signatures",
+       "Form of signatures: both, legacy (cosign 2's tags) or bundle (cosign 3's referrers)",
+       [](Options& to, const Value& value) {
+         try {
+           if (const auto given = value.text()) to.signatures = parse_signature_forms(*given);
+         } catch (const Error& error) {
+           value.refuse(error.what());
+         }
+       },
+       [](const Options& from) { return Json(render(from.signatures)); },
+       {{"enum", {"both", "legacy", "bundle"}}}},
   };
   return rows;
 }
@@ -237,6 +248,18 @@ const std::vector<Row<Config>>& config_rows() {
        },
        [](const Config& from) { return show_each(from.sources, source_rows()); },
        map_of(object_schema(source_rows()))},
+      {"replicate",
+       "Which images go to which other registry: rules, Harbor's JSON policies, or files of them",
+       read_replicate,
+       [](const Config& from) { return show_each(from.replicate, replicate_rows()); },
+       list_of({{"type", "object"}})},
+      row("replications", &Config::replications, "Images that travel at the same time"),
+      row("replication_limit", &Config::replication_limit, "How long one try may take"),
+      {"retain", "Which tags are kept, and so which go",
+       [](Config& to, const Value& value) { read_each(to.retain, retain_rows(), value); },
+       [](const Config& from) { return show_each(from.retain, retain_rows()); },
+       list_of(object_schema(retain_rows()))},
+      row("min_free", &Config::min_free, "With less free disk space in `data`, runs wait"),
       part("keys", &Config::keys, "Keys to sign with", key_rows()),
       part("bases", &Config::bases, "What is asked of the images in FROM", base_rows()),
       part("scan", &Config::scan, "Scan images with Trivy before they are tagged", scan_rows()),

@@ -12,6 +12,10 @@ const std::vector<Row<PluginSeat>>& plugin_rows();
 const std::vector<Row<Keys>>& key_rows();
 const std::vector<Row<Bases>>& base_rows();
 const std::vector<Row<Scan>>& scan_rows();
+const std::vector<Row<ReplicateRule>>& replicate_rows();
+const std::vector<Row<RetainRule>>& retain_rows();
+/// Rules of ours, of Harbor's JSON, or files of either.
+void read_replicate(Config& to, const Value& value);
 /// What `.lighterman.yml` in a repository may say of an image: what to build, and nothing that
 /// decides over credentials, engines or limits.
 const std::vector<Row<Image>>& repository_image_rows();

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "net/retry.hpp"
 #include "pipeline/decide.hpp"
 
@@ -38,6 +39,10 @@ policy::Perform recorded(policy::Perform perform, boost::json::array& answers) {
   };
 }
 
+bool wants_approval(const policy::Action& action) {
+  return Fields(action.body, action.kind).flag_or("approve", true);
+}
+
 std::vector<ActionRecord> actions_of(const policy::Decision& decision, Instant now) {
   std::vector<ActionRecord> records;
   for (const policy::Action& action : decision.actions) {
@@ -52,8 +57,10 @@ std::vector<ActionRecord> actions_of(const policy::Decision& decision, Instant n
       record.why = "done before the tags are set";
     } else if (action.kind == "untag") {
       record.why = "not done yet";
+    } else if (action.kind == "promote" && wants_approval(action)) {
+      record.why = "waits for somebody: lighterman promote";
     } else {
-      record.why = "kept; this version of the daemon does not perform it";
+      record.why = "done once the image is published";
     }
     records.push_back(std::move(record));
   }

@@ -129,6 +129,7 @@ ImageEnd ImageRun::perform(const std::stop_token& stop) {
     facts = published_facts(std::move(facts), published);
     if (findings) keep_for_rescan(image, session, published, facts, *findings, stop);
     const std::string problems = tell_published(facts, stop);
+    send_on(published, facts, stop);
     store_.put_fact(concat("last:", plan_.source, '/', plan_.image), run_.event.ref,
                     boost::json::serialize(lasting_facts(facts, run_)));
     return {"", problems};

@@ -73,6 +73,9 @@ class ImageRun {
                        const std::vector<PublishedImage>& published,
                        const boost::json::object& facts, const Findings& findings,
                        const std::stop_token& stop);
+  void send_on(const std::vector<PublishedImage>& published, const boost::json::object& facts,
+               const std::stop_token& stop);
+  void clear_old_tags(const config::RetainRule& rule, const std::stop_token& stop);
   std::string tell_published(const boost::json::object& facts, const std::stop_token& stop);
   void tidy(const staging::Session& session);
   StageLog log(std::string stage) const { return {journal_, plan_.image, std::move(stage)}; }

@@ -9,7 +9,9 @@
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
 #include "pipeline/image_run.hpp"
+#include "pipeline/replicate.hpp"
 #include "pipeline/rescan.hpp"
+#include "pipeline/retention.hpp"
 #include "pipeline/stage.hpp"
 #include "scan/kept.hpp"
 #include "scan/writers.hpp"
@@ -51,6 +53,12 @@ void tell_layers(const StageLog& log, const PublishedImage& image) {
       log.note(text);
     }
   }
+}
+
+/// What is done once the image is published, unless somebody has to approve it first.
+bool comes_after(const ActionRecord& action) {
+  if (action.kind == "replicate" || action.kind == "retain") return true;
+  return action.kind == "promote" && !Fields(action.body, action.kind).flag_or("approve", true);
 }
 
 scan::VexSubject vex_subject(const BuildPlan& plan, const StagedImage& image) {
@@ -231,8 +239,8 @@ void ImageRun::endorse(const Destination& destination, const StagedImage& image,
                         destination.repository.at(image.manifest),
                         {image.media_type, image.manifest, manifest.size()}};
   for (const Endorsement& each : endorsements) {
-    const auto records =
-        attach(subject, {each.key}, each.assertions, SignatureForms::both, system_now(), stop);
+    const auto records = attach(subject, {each.key}, each.assertions,
+                                destination.client->options().signatures, system_now(), stop);
     store_.put_signatures(records);
     for (const SignatureRecord& record : records)
       log("trust").note(concat(destination.repository.name(), ": ", record.predicate_type, " (",
@@ -299,6 +307,61 @@ std::string ImageRun::tell_published(const boost::json::object& facts,
     });
   }
   return policy::reasons(policy::decision_from(decision).problems);
+}
+
+/// What rules and plugins want carried elsewhere goes on its way; the run does not wait for it.
+void ImageRun::send_on(const std::vector<PublishedImage>& published,
+                       const boost::json::object& facts, const std::stop_token& stop) {
+  const boost::json::value image = facts;
+  std::vector<Replication> wanted = replications_after(yard_.config(), run_.id, published,
+                                                       Fields(image, "image").text_map("labels"));
+  std::vector<ActionRecord> actions = store_.actions(run_.id);
+  std::erase_if(actions, [&](const ActionRecord& action) {
+    return action.image != plan_.image || action.state != ActionState::planned ||
+           !comes_after(action);
+  });
+  if ((wanted.empty() && actions.empty()) || record("replicate").find()) return;
+  record("replicate").perform([&]() -> boost::json::value {
+    boost::json::array ids;
+    const auto add = [&](const Replication& each) {
+      const std::int64_t id = store_.add_replication(each);
+      log("replicate")
+          .note(concat("replication ", id, " carries it to ", each.target.text(), " (", each.rule,
+                       ')'));
+      ids.emplace_back(id);
+      return std::to_string(id);
+    };
+    for (const Replication& each : wanted) add(each);
+    for (ActionRecord& action : actions) {
+      const policy::Action wish{action.kind, action.plugin, action.body};
+      try {
+        action.why = "";
+        if (action.kind == "retain") {
+          clear_old_tags(retain_rule_for(wish, published.front()), stop);
+        } else {
+          std::vector<std::string> made;
+          for (const Replication& each : replications_for(wish, run_.id, published.front()))
+            made.push_back(add(each));
+          action.why = concat("replication ", join(made, ", "));
+        }
+        action.state = ActionState::done;
+      } catch (const Error& error) {
+        // Kept with the action; the image itself is published.
+        if (error.kind() == ErrorKind::cancelled) throw;
+        action.state = ActionState::failed;
+        action.why = error.what();
+        log("replicate").error(concat("plugin ", action.plugin, ": ", error.what()));
+      }
+      store_.put_action(action);
+    }
+    return {{"replications", std::move(ids)}};
+  });
+}
+
+void ImageRun::clear_old_tags(const config::RetainRule& rule, const std::stop_token& stop) {
+  perform_retention(
+      yard_, store_, plan_retention(yard_, store_, rule, stop),
+      [&](const std::string& text) { log("retain").note(text); }, stop);
 }
 
 std::vector<PublishedImage> ImageRun::publish_all(Publisher& publisher, const StagedImage& image,

@@ -7,7 +7,6 @@
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
-#include "intake/cron.hpp"
 #include "os/compress.hpp"
 #include "os/file.hpp"
 #include "pipeline/decide.hpp"
@@ -100,6 +99,20 @@ std::optional<std::string> SbomShelf::find(const Digest& manifest) const {
 
 void SbomShelf::forget(const Digest& manifest) const { std::filesystem::remove(file_of(manifest)); }
 
+void SbomShelf::clear(const store::Store& store, Instant before) const {
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, gone)) {
+    const std::string name = entry.path().filename().string();
+    const std::string hex = name.substr(0, name.find('.'));
+    const auto written = std::chrono::file_clock::to_sys(entry.last_write_time(gone));
+    if (gone || hex.size() != 64 || !parse_hex(hex) || written >= before) continue;
+    store::PublicationFilter filter;
+    filter.digest = Digest::parse(concat("sha256:", hex));
+    filter.limit = 1;
+    if (store.publications(filter).empty()) std::filesystem::remove(entry.path(), gone);
+  }
+}
+
 std::filesystem::path SbomShelf::file_of(const Digest& manifest) const {
   return folder_ / concat(manifest.hex(), ".cdx.json.zst");
 }
@@ -108,6 +121,7 @@ Rescan::Rescan(std::function<std::shared_ptr<Yard>()> yard, store::Store& store,
     : yard_(std::move(yard)),
       store_(store),
       tell_(std::move(tell)),
+      due_(store, "rescan", "last"),
       thread_([this](const std::stop_token& stop) { work(stop); }) {}
 
 Rescan::~Rescan() {
@@ -122,8 +136,6 @@ void Rescan::wake() {
 }
 
 void Rescan::work(const std::stop_token& stop) {
-  if (!store_.find_fact("rescan", "last"))
-    store_.put_fact("rescan", "last", render_time(system_now()));
   while (!stop.stop_requested()) {
     bool wanted = false;
     {
@@ -134,10 +146,12 @@ void Rescan::work(const std::stop_token& stop) {
       const Instant began = system_now();
       try {
         perform(stop);
-        store_.put_fact("rescan", "last", render_time(began));
+        due_.done(began);
       } catch (const Error& error) {
         // The thread goes on; the round is begun again a minute later.
-        if (error.kind() != ErrorKind::cancelled) tell_("warn", error.what());
+        if (error.kind() == ErrorKind::cancelled) continue;
+        tell_("warn", error.what());
+        due_.failed(began);
       }
     }
     std::unique_lock lock(mutex_);
@@ -145,13 +159,10 @@ void Rescan::work(const std::stop_token& stop) {
   }
 }
 
-bool Rescan::is_due(Instant now) const {
+bool Rescan::is_due(Instant now) {
   const auto yard = yard_();
   if (!yard->config().scan || yard->config().scan->rescan.empty()) return false;
-  const auto last = store_.find_fact("rescan", "last");
-  const auto due = intake::next(intake::Cron::parse(yard->config().scan->rescan),
-                                last ? parse_time(*last) : now);
-  return due && *due <= now;
+  return due_.is_due(yard->config().scan->rescan, now);
 }
 
 RescanRound Rescan::perform(const std::stop_token& stop) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/publication.hpp"
+#include "pipeline/due.hpp"
 #include "pipeline/yard.hpp"
 #include "policy/decision.hpp"
 #include "store/store.hpp"
@@ -25,6 +26,8 @@ class SbomShelf {
   void put(const Digest& manifest, const std::string& sbom) const;
   std::optional<std::string> find(const Digest& manifest) const;
   void forget(const Digest& manifest) const;
+  /// Those that were put before and belong to nothing that was published: of runs that failed.
+  void clear(const store::Store& store, Instant before) const;
 
  private:
   std::filesystem::path file_of(const Digest& manifest) const;
@@ -58,7 +61,7 @@ class Rescan {
 
  private:
   void work(const std::stop_token& stop);
-  bool is_due(Instant now) const;
+  bool is_due(Instant now);
   void look_at(Yard& yard, store::ScannedPublication& each, RescanRound& round,
                const std::stop_token& stop);
   bool still_tagged(Yard& yard, Publication& publication, const std::stop_token& stop);
@@ -70,6 +73,7 @@ class Rescan {
   std::function<std::shared_ptr<Yard>()> yard_;
   store::Store& store_;
   Tell tell_;
+  Due due_;
   std::mutex mutex_;
   std::condition_variable_any woken_;
   bool wanted_ = false;  ///< under mutex_

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <future>
 
-#include "core/choices.hpp"
 #include "core/error.hpp"
 #include "os/hash.hpp"
 #include "pipeline/attached.hpp"
@@ -12,12 +11,6 @@
 
 namespace lighterman::pipeline {
 namespace {
-
-constexpr Choice<SignatureForms> forms_names[] = {
-    {SignatureForms::both, "both"},
-    {SignatureForms::legacy, "legacy"},
-    {SignatureForms::bundle, "bundle"},
-};
 
 void bring(const Subject& subject, const trust::Blob& blob, const std::stop_token& stop) {
   const auto open = [&blob](std::uint64_t offset) -> Pull {
@@ -207,10 +200,6 @@ void Attaching::add_bundles(const std::vector<Assertion>& assertions) {
 }
 
 }  // namespace
-
-SignatureForms parse_signature_forms(std::string_view given) {
-  return choice_of(forms_names, given, "form of signature");
-}
 
 Assertion Assertion::signature(trust::Claims claims) {
   return {std::string(trust::sign_predicate), "{}", std::move(claims)};

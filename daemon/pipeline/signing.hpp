@@ -15,12 +15,6 @@
 
 namespace lighterman::pipeline {
 
-/// How a signature is written: cosign 2's tag, cosign 3's bundle as a referrer, or both. With one
-/// only, some verifiers in use find nothing: cosign 2 reads no bundles, and cosign 3 does not look
-/// at the tag once there is any bundle.
-enum class SignatureForms { both, legacy, bundle };
-SignatureForms parse_signature_forms(std::string_view given);  ///< throws Error(invalid)
-
 /// An image in a repository, by digest: no tag needs to name it yet.
 struct Subject {
   registry::Client* client = nullptr;

@@ -112,6 +112,9 @@ struct Client::Inside {
                     [&](const auto& entry) { return entry.first.first == repository.name(); });
     });
   }
+  void read_pages(std::string url, const std::string& scope, const std::string& doing,
+                  const std::string& needs, const std::function<bool(const net::Response&)>& page,
+                  const std::stop_token& stop);
   bool mount(const BlobSource& blob, const Reference& repository, const std::string& from,
              const std::stop_token& stop);
   LayerOutcome bring(Client& client, const BlobSource& blob, const Reference& repository,
@@ -172,6 +175,10 @@ std::optional<std::uint64_t> Client::Inside::look(const Reference& repository, c
   }
   remember(repository, blob, size);
   return size;
+}
+
+void Client::note_place(const Reference& repository, const Digest& blob) {
+  inside_->store.put_place(inside_->options.host, repository.repository(), blob);
 }
 
 Pull Client::open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
@@ -236,22 +243,46 @@ std::vector<std::string> Client::tags(const Reference& repository, const std::st
   return tags;
 }
 
+std::vector<std::string> Client::repositories(const std::stop_token& stop) {
+  std::vector<std::string> names;
+  const auto add = [&](const net::Response& answer) {
+    if (answer.status != 200)
+      refuse(inside_->options, answer, "listing its repositories", "read the catalog");
+    const boost::json::value value = parse_json(answer.body, "the catalog");
+    for (std::string& name : Fields(value, "the catalog").texts("repositories"))
+      names.push_back(std::move(name));
+    return names.size() < most_tags;
+  };
+  inside_->read_pages(concat(inside_->access.base(stop), "/v2/_catalog?n=1000"),
+                      "registry:catalog:*", "listing its repositories", "read the catalog", add,
+                      stop);
+  return names;
+}
+
 void Client::read_pages(const Reference& repository, const std::string& path,
                         const std::function<bool(const net::Response&)>& page,
                         const std::stop_token& stop) {
-  std::optional<std::string> at = inside_->url(repository, path, stop);
+  inside_->read_pages(inside_->url(repository, path, stop), pull_scope(repository.repository()),
+                      concat("reading ", path, " of ", repository.repository()),
+                      concat("pull from ", repository.repository()), page, stop);
+}
+
+void Client::Inside::read_pages(std::string url, const std::string& scope, const std::string& doing,
+                                const std::string& needs,
+                                const std::function<bool(const net::Response&)>& page,
+                                const std::stop_token& stop) {
+  std::optional<std::string> at = std::move(url);
   while (at) {
-    const net::Response answer = inside_->retried(stop, [&] {
-      net::Response reply = inside_->ask("GET", *at, pull_scope(repository.repository()), {}, stop);
+    const net::Response answer = retried(stop, [&] {
+      net::Response reply = ask("GET", *at, scope, {}, stop);
       const int status = reply.status;
       if (status == 401 || status == 403 || status == 429 || status >= 500)
-        refuse(inside_->options, reply, concat("reading ", path, " of ", repository.repository()),
-               concat("pull from ", repository.repository()));
+        refuse(options, reply, doing, needs);
       return reply;
     });
     if (!page(answer)) return;
     std::optional<std::string> next = next_page(answer);
-    if (next) next = inside_->access.resolve(*at, *next, stop);
+    if (next) next = access.resolve(*at, *next, stop);
     at = next == at ? std::nullopt : next;
   }
 }

@@ -15,27 +15,13 @@
 #include "core/reference.hpp"
 #include "core/secret.hpp"
 #include "net/http.hpp"
-#include "net/retry.hpp"
+#include "registry/options.hpp"
 
 namespace lighterman::store {
 class Store;
 }
 
 namespace lighterman::registry {
-
-/// How to talk to one registry host.
-struct Options {
-  std::string host;  ///< as in references: "registry.example:5000", "docker.io"
-  std::string username;
-  std::string password_place;     ///< "file:..." or "env:..."
-  bool use_docker_config = true;  ///< else ~/.docker/config.json: auths, credHelpers, credsStore
-  bool plain_http = false;        ///< allowed only here; loopback hosts are allowed anyway
-  net::Trust trust;               ///< beside /etc/docker/certs.d/<host>
-  std::uint64_t push_limit = 0;   ///< bytes a second over all uploads to this host; 0: none
-  unsigned uploads = 4;           ///< layers at a time
-  std::uint64_t chunk = 0;        ///< bytes a request at most; 0: found by trying
-  net::Retry retry;
-};
 
 /// Bytes of a blob that can be read again from any offset, so that an upload can be resumed.
 struct BlobSource {
@@ -72,6 +58,8 @@ class Client {
   /// Size of the blob in this repository; empty: not there. A "there" is remembered for a minute.
   std::optional<std::uint64_t> find_blob(const Reference& repository, const Digest& blob,
                                          const std::stop_token& stop);
+  /// That the blob is in this repository here, as somebody knows: bring() may mount it from there.
+  void note_place(const Reference& repository, const Digest& blob);
   /// A blob's bytes from the registry (redirects followed without credentials), verified by the
   /// reader.
   Pull open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
@@ -82,6 +70,9 @@ class Client {
   /// Digest a tag points to, by HEAD; empty: no such tag.
   std::optional<Digest> find_tag(const Reference& reference, const std::stop_token& stop);
   std::vector<std::string> tags(const Reference& repository, const std::stop_token& stop);
+  /// All repositories that the registry's catalog shows to us. Error(denied) or Error(not_found)
+  /// where it has none (Docker Hub, ECR and GHCR have not).
+  std::vector<std::string> repositories(const std::stop_token& stop);
   /// GET of a list the registry keeps under a repository, page by page (Link, RFC 8288), until
   /// `page` answers false. Pages of any status but 401, 403, 429 and 5xx are shown.
   void read_pages(const Reference& repository, const std::string& path,

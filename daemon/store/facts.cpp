@@ -68,6 +68,15 @@ std::int64_t Store::forget_findings(Instant before) {
   });
 }
 
+std::int64_t Store::forget_scans(Instant before) {
+  return inside_->write(Watched::no, [&](Connection& database) {
+    // RFC 3339 in UTC sorts as time does.
+    return database.perform(
+        "DELETE FROM facts WHERE scope = 'scan' AND json_extract(value, '$.scanned') < ?",
+        render_time(before));
+  });
+}
+
 std::map<std::string, std::string> Store::facts(const std::string& scope) const {
   return inside_->readers.with([&](Connection& database) {
     Statement rows = database.query("SELECT name, value FROM facts WHERE scope = ?", scope);

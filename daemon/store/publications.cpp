@@ -121,6 +121,7 @@ std::vector<ScannedPublication> Store::publications(const PublicationFilter& fil
       " WHERE p.id < ?1 AND p.gone = ?2");
   if (!filter.source.empty()) sql += " AND p.source = ?3";
   if (!filter.image.empty()) sql += " AND p.image = ?4";
+  if (filter.digest) sql += " AND p.digest = ?7";
   if (filter.clean) sql += *filter.clean ? " AND s.clean" : " AND NOT s.clean";
   sql += " ORDER BY p.id DESC LIMIT ?5";
   return inside_->readers.with([&](Connection& database) {
@@ -131,6 +132,7 @@ std::vector<ScannedPublication> Store::publications(const PublicationFilter& fil
     if (!filter.image.empty()) rows.put(4, filter.image);
     rows.put(5, static_cast<std::int64_t>(filter.limit));
     if (filter.clean_at) rows.put(6, *filter.clean_at);
+    if (filter.digest) rows.put(7, *filter.digest);
     std::vector<ScannedPublication> found;
     while (rows.step()) {
       std::optional<ScanRecord> last;

@@ -207,8 +207,37 @@ CREATE TABLE scans (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array steps_to_here{version_1, version_2, version_3,
-                                   version_4, version_5, version_6};
+// Images on their way from one registry to another.
+constexpr const char* version_7 = R"sql(
+CREATE TABLE replications (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  run     INTEGER NOT NULL,                     -- outlives the run; 0: none
+  rule    TEXT NOT NULL,
+  source  TEXT NOT NULL,                        -- host/repository
+  digest  TEXT NOT NULL,
+  target  TEXT NOT NULL,                        -- host/repository
+  tags    TEXT NOT NULL,
+  terms   TEXT NOT NULL,
+  state   TEXT NOT NULL,
+  tries   INTEGER NOT NULL DEFAULT 0,
+  created INTEGER NOT NULL,
+  due     INTEGER NOT NULL,
+  started INTEGER,
+  ended   INTEGER,
+  total   INTEGER NOT NULL DEFAULT 0,
+  present INTEGER NOT NULL DEFAULT 0,
+  mounted INTEGER NOT NULL DEFAULT 0,
+  sent    INTEGER NOT NULL DEFAULT 0,
+  why     TEXT NOT NULL DEFAULT '',
+  notes   TEXT NOT NULL DEFAULT '[]'
+);
+CREATE INDEX replications_open ON replications (due) WHERE state IN ('waiting', 'running');
+CREATE INDEX replications_by_run ON replications (run);
+CREATE INDEX publications_by_digest ON publications (digest);
+)sql";
+
+constexpr std::array steps_to_here{version_1, version_2, version_3, version_4,
+                                   version_5, version_6, version_7};
 
 /// "LtMn", so that another program's database is not taken for an old one of ours.
 constexpr std::int64_t application = 0x4c744d6e;

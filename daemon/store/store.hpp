@@ -14,6 +14,7 @@
 #include "core/hook_record.hpp"
 #include "core/image.hpp"
 #include "core/publication.hpp"
+#include "core/replication.hpp"
 #include "core/run.hpp"
 #include "core/signature_record.hpp"
 
@@ -93,12 +94,23 @@ struct PublicationFilter {
   bool gone = false;                   ///< those that no tag names any more, instead of the others
   std::optional<std::int64_t> before;  ///< only ids below this one
   std::size_t limit = 50;
+  std::optional<Digest> digest = {};
 };
 
 /// A publication and its newest scan.
 struct ScannedPublication {
   Publication publication;
   std::optional<ScanRecord> last;
+};
+
+/// Which replications are wanted; empty fields do not filter.
+struct ReplicationFilter {
+  std::optional<RunId> run = {};
+  std::string rule = {};
+  std::optional<ReplicationState> state = {};
+  bool open = false;                        ///< only those that are not at their end
+  std::optional<std::int64_t> before = {};  ///< only ids below this one
+  std::size_t limit = 50;
 };
 
 /// Runs of one lane go one after the other, in the order they came: source, a line end, full ref
@@ -192,6 +204,24 @@ class Store {
   void put_scan(const ScanRecord& record);
   std::vector<ScannedPublication> publications(const PublicationFilter& filter) const;
 
+  // Replications ----------------------------------------------------------------------------
+  /// Adds a waiting one and returns its id. One that waits for the same pair of repositories and
+  /// carries no other tags is superseded by it; one that is to do the very same is returned.
+  std::int64_t add_replication(const Replication& replication);
+  /// The one that waits longest for its time, which has come, now running; never two that write to
+  /// one repository at the same time. Empty: none.
+  std::optional<Replication> claim_replication(Instant now);
+  /// State, due, ended, bytes, why and notes of one that runs; false: it was cancelled meanwhile,
+  /// and stays so.
+  bool put_replication(const Replication& replication);
+  /// False: it was at its end already.
+  bool cancel_replication(std::int64_t id, const std::string& why);
+  Replication get_replication(std::int64_t id) const;
+  std::vector<Replication> replications(const ReplicationFilter& filter) const;  ///< newest first
+  std::optional<Instant> next_replication() const;  ///< when the next one's time comes
+  std::int64_t requeue_replications();  ///< at start: what ran when the daemon died waits again
+  void forget_replications(Instant before);  ///< those that ended before
+
   // Waiting ---------------------------------------------------------------------------------
   /// Changes whenever anything that a watcher could see changes (runs, stages, journal).
   std::uint64_t version() const;
@@ -220,6 +250,7 @@ class Store {
   std::map<std::string, std::string> facts(const std::string& scope) const;
   /// Drops the facts "RUN/..." in the scope "findings" of runs that ended before.
   std::int64_t forget_findings(Instant before);
+  std::int64_t forget_scans(Instant before);  ///< the facts in the scope "scan" of older scans
 
  private:
   struct Inside;

@@ -15,7 +15,7 @@ int main(int count, char** arguments) {
   }
   const trust::Key key = trust::Key::load(arguments[1], os::read_secret("env:COSIGN_PASSWORD"));
   const std::string sbom = os::read_file(arguments[2], trust::largest_predicate);
-  const pipeline::SignatureForms forms = pipeline::parse_signature_forms(arguments[3]);
+  const SignatureForms forms = parse_signature_forms(arguments[3]);
   const os::ScratchFolder scratch;
   store::Store store({scratch.path() / "places.db"});
   registry::Options options;

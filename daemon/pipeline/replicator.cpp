@@ -1,0 +1,254 @@
+#include "pipeline/replicator.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "pipeline/due.hpp"
+#include "pipeline/signing.hpp"
+#include "registry/copy.hpp"
+#include "trust/keyring.hpp"
+
+namespace lighterman::pipeline {
+namespace {
+
+constexpr std::chrono::milliseconds longest_wait = std::chrono::minutes(1);
+constexpr std::chrono::milliseconds look_again = std::chrono::milliseconds(500);
+constexpr std::chrono::milliseconds between_news = std::chrono::seconds(1);
+
+void require_signature(Yard& yard, const Reference& image, const std::stop_token& stop) {
+  const auto& options = yard.config().keys;
+  std::vector<trust::PublicKey> keys;
+  if (options) {
+    for (const trust::KeyEntry& entry : trust::Keyring(options->folder).entries())
+      if (entry.verifies(system_now())) keys.push_back(entry.public_key);
+  }
+  if (keys.empty())
+    throw Error(ErrorKind::denied, "only signed images are carried, and there are no keys");
+  const Verification found = verify(yard.registry(image.host()), image, keys, Demand{}, stop);
+  if (!found.good())
+    throw Error(ErrorKind::denied, concat("only signed images are carried: ", found.why_not()));
+}
+
+void require_clean(const store::Store& store, const Reference& image) {
+  store::PublicationFilter filter;
+  filter.digest = image.digest();
+  filter.limit = 1;
+  const auto found = store.publications(filter);
+  if (found.empty() || !found.front().last)
+    throw Error(ErrorKind::denied, "only clean images are carried, and this one was not scanned");
+  if (!found.front().last->clean)
+    throw Error(ErrorKind::denied,
+                concat("only clean images are carried: ", join(found.front().last->reasons, "; ")));
+}
+
+template <class Rule>
+const Rule& named(const std::vector<Rule>& rules, const std::string& name, std::string_view where) {
+  const auto rule = std::ranges::find(rules, name, &Rule::name);
+  if (rule != rules.end()) return *rule;
+  std::vector<std::string> known;
+  for (const Rule& each : rules) known.push_back(each.name);
+  throw Error(ErrorKind::not_found,
+              concat("`", where, "` has no rule \"", name, '"', did_you_mean(name, known)));
+}
+
+void note_bytes(Replication& replication, const registry::CopyTally& tally) {
+  replication.total_bytes = tally.total;
+  replication.present_bytes = tally.present;
+  replication.mounted_bytes = tally.mounted;
+  replication.sent_bytes = tally.sent;
+}
+
+}  // namespace
+
+Replicator::Replicator(std::function<std::shared_ptr<Yard>()> yard, store::Store& store, Tell tell,
+                       net::Retry retry)
+    : yard_(std::move(yard)), store_(store), tell_(std::move(tell)), retry_(retry) {
+  store_.requeue_replications();
+  for (unsigned i = 0; i < yard_()->config().replications; ++i)
+    threads_.emplace_back([this](const std::stop_token& stop) { carry(stop); });
+  threads_.emplace_back([this](const std::stop_token& stop) { schedule(stop); });
+}
+
+Replicator::~Replicator() {
+  for (std::jthread& thread : threads_) thread.request_stop();
+}
+
+ReplicatePlan Replicator::perform_rule(const std::string& name, bool dry_run,
+                                       const std::stop_token& stop) {
+  const std::shared_ptr<Yard> yard = yard_();
+  const auto& rule = named(yard->config().replicate, name, "replicate");
+  ReplicatePlan plan = plan_replication(*yard, rule, stop);
+  if (dry_run) return plan;
+  for (const Replication& each : plan.missing) store_.add_replication(each);
+  for (const auto& [tag, digest] : plan.vanished) {
+    yard->registry(tag.host()).delete_tag(tag, digest, stop);
+    tell_("info", concat(tag, " taken away: it is gone at its source (rule ", name, ")"));
+  }
+  return plan;
+}
+
+Replication Replicator::send(const Reference& source, const Reference& target,
+                             std::vector<std::string> tags, const ReplicationTerms& terms,
+                             const std::string& who, const std::stop_token& stop) {
+  const std::shared_ptr<Yard> yard = yard_();
+  const auto digest =
+      source.digest() ? source.digest() : yard->registry(source.host()).find_tag(source, stop);
+  if (!digest) throw Error(ErrorKind::not_found, concat("there is no image ", source.text()));
+  if (target.digest())
+    throw Error(ErrorKind::invalid, concat("\"", target.text(), "\": a target has no digest yet"));
+  if (target.tag()) tags.push_back(*target.tag());
+  if (tags.empty() && source.tag()) tags.push_back(*source.tag());
+  Replication made = replication(who, source.at(*digest), target.bare(), std::move(tags));
+  made.terms = terms;
+  return store_.get_replication(store_.add_replication(made));
+}
+
+std::vector<RepositoryFate> Replicator::retain(const std::string& name, bool apply,
+                                               const std::stop_token& stop) {
+  const std::shared_ptr<Yard> yard = yard_();
+  const auto& rule = named(yard->config().retain, name, "retain");
+  std::vector<RepositoryFate> plan = plan_retention(*yard, store_, rule, stop);
+  if (apply)
+    perform_retention(
+        *yard, store_, plan, [&](const std::string& text) { tell_("info", text); }, stop);
+  return plan;
+}
+
+void Replicator::carry(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const std::uint64_t seen = store_.version();
+    const Instant now = system_now();
+    if (auto replication = store_.claim_replication(now)) {
+      perform(*std::move(replication), stop);
+      continue;
+    }
+    // One that is due and was not claimed waits for another to the same place to end.
+    const auto next = store_.next_replication();
+    const auto rest = next ? std::max<Instant::duration>(*next - now, look_again) : longest_wait;
+    store_.wait(seen,
+                std::chrono::duration_cast<std::chrono::milliseconds>(
+                    std::min<Instant::duration>(rest, longest_wait)),
+                stop);
+  }
+}
+
+void Replicator::perform(Replication replication, const std::stop_token& stop) {
+  const std::shared_ptr<Yard> yard = yard_();
+  Journey journey;
+  journey.end = std::chrono::steady_clock::now() + yard->config().replication_limit;
+  const std::stop_callback pass_on(stop, [&] { journey.stop.request_stop(); });
+  {
+    const std::lock_guard lock(mutex_);
+    journeys_[replication.id] = &journey;
+  }
+  std::optional<Error> failure;
+  try {
+    travel(*yard, replication, journey.stop.get_token());
+    replication.state = ReplicationState::done;
+    replication.why.clear();
+  } catch (const Error& error) {
+    // Kept beside it, for whoever looks, and tried again where that may help.
+    failure = error;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    journeys_.erase(replication.id);
+  }
+  if (failure) {
+    // It is found running at the next start, and goes on.
+    if (stop.stop_requested()) return;
+    fail(replication, *failure, journey.why);
+  }
+  replication.ended = system_now();
+  if (!store_.put_replication(replication)) return;
+  if (replication.state == ReplicationState::done) {
+    tell_("info", concat(replication.source, " is at ", replication.target, ", ",
+                         render_size(replication.sent_bytes), " sent of ",
+                         render_size(replication.total_bytes)));
+  } else {
+    tell_("warn", concat("replication ", replication.id, ": ", replication.why));
+  }
+}
+
+void Replicator::travel(Yard& yard, Replication& replication, const std::stop_token& stop) {
+  const ReplicationTerms& terms = replication.terms;
+  if (terms.only_clean) require_clean(store_, replication.source);
+  if (terms.only_signed) require_signature(yard, replication.source, stop);
+  auto last_news = std::chrono::steady_clock::now();
+  const auto news = [&](const registry::CopyTally& tally) {
+    note_bytes(replication, tally);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_news < between_news) return;
+    last_news = now;
+    store_.put_replication(replication);
+  };
+  const registry::CopyOutcome outcome =
+      registry::copy(yard.registry(replication.source.host()), replication.source,
+                     yard.registry(replication.target.host()), replication.target, replication.tags,
+                     {terms.platforms, terms.referrers}, news, stop);
+  note_bytes(replication, outcome.tally);
+  replication.notes = outcome.notes;
+}
+
+void Replicator::fail(Replication& replication, const Error& error, const std::string& stopped) {
+  const bool passing = error.kind() == ErrorKind::unavailable || !stopped.empty();
+  replication.why = stopped.empty() ? error.what() : stopped;
+  if (passing && replication.tries < retry_.attempts) {
+    replication.state = ReplicationState::waiting;
+    replication.due = system_now() + net::backoff(retry_, static_cast<int>(replication.tries));
+  } else {
+    replication.state = ReplicationState::failed;
+  }
+}
+
+/// Makes what the rules' schedules ask for, and breaks off what was cancelled or takes too long.
+void Replicator::schedule(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    look_after_journeys();
+    const std::shared_ptr<Yard> yard = yard_();
+    for (const config::ReplicateRule& rule : yard->config().replicate) {
+      if (rule.when == config::ReplicateWhen::scheduled)
+        when_due("replicate", rule.name, rule.schedule,
+                 [&] { perform_rule(rule.name, false, stop); });
+    }
+    for (const config::RetainRule& rule : yard->config().retain) {
+      if (!rule.schedule.empty())
+        when_due("retain", rule.name, rule.schedule, [&] { retain(rule.name, true, stop); });
+    }
+    std::unique_lock lock(mutex_);
+    woken_.wait_for(lock, stop, look_again, [] { return false; });
+  }
+}
+
+void Replicator::when_due(const std::string& scope, const std::string& name,
+                          const std::string& cron, const std::function<void()>& act) {
+  const Instant now = system_now();
+  Due due(store_, scope, name);
+  if (!due.is_due(cron, now)) return;
+  try {
+    act();
+    due.done(now);
+  } catch (const Error& error) {
+    // It is tried again, and whoever reads the log knows why it is late.
+    if (error.kind() == ErrorKind::cancelled) return;
+    tell_("warn", error.what());
+    due.failed(now);
+  }
+}
+
+void Replicator::look_after_journeys() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, journey] : journeys_) {
+    if (std::chrono::steady_clock::now() > journey->end) {
+      journey->why =
+          concat("it took longer than ", render_duration(yard_()->config().replication_limit),
+                 " (replication_limit)");
+    } else if (store_.get_replication(id).state == ReplicationState::running) {
+      continue;
+    }
+    journey->stop.request_stop();
+  }
+}
+
+}  // namespace lighterman::pipeline

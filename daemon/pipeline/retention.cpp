@@ -1,0 +1,385 @@
+#include "pipeline/retention.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <map>
+
+#include "core/error.hpp"
+#include "core/json.hpp"
+#include "core/text.hpp"
+#include "core/version.hpp"
+#include "os/file.hpp"
+#include "pipeline/attached.hpp"
+#include "pipeline/replicate.hpp"
+#include "pipeline/selection.hpp"
+#include "registry/copy.hpp"
+#include "registry/referrers.hpp"
+
+namespace lighterman::pipeline {
+namespace {
+
+using config::RetainRule;
+
+constexpr std::uint64_t largest_list = 8 << 20;
+constexpr std::array cosign_suffixes{".sig", ".att", ".sbom"};
+
+/// What somebody runs: names of images and digests.
+struct InUse {
+  std::set<std::string> references, digests;
+  bool has(const Reference& tag, const Digest& digest) const {
+    return references.contains(tag.text()) || digests.contains(digest.text());
+  }
+};
+
+std::string read_list(const std::string& place, const std::stop_token& stop) {
+  if (!place.starts_with("http://") && !place.starts_with("https://"))
+    return os::read_file(place, largest_list);
+  net::Client client;
+  net::Request request;
+  request.url = place;
+  request.follow_redirects = true;
+  request.body_limit = largest_list;
+  const net::Response answer = client.perform(request, stop);
+  if (answer.status != 200)
+    throw Error(ErrorKind::unavailable, concat(place, " answers ", answer.status));
+  return answer.body;
+}
+
+/// A reference or a digest a line; what stands behind a '#' is for people.
+InUse read_in_use(const std::string& place, const std::stop_token& stop) {
+  InUse found;
+  if (place.empty()) return found;
+  std::size_t number = 0;
+  for (const std::string& line : split(read_list(place, stop), '\n')) {
+    ++number;
+    const std::string_view given = trim(std::string_view(line).substr(0, line.find('#')));
+    if (given.empty()) continue;
+    during(concat("`deployed` \"", place, "\", line ", number), [&] {
+      if (given.starts_with("sha256:")) {
+        found.digests.insert(Digest::parse(given).text());
+        return;
+      }
+      const Reference reference = Reference::parse(given);
+      if (reference.digest()) found.digests.insert(reference.digest()->text());
+      if (reference.tag())
+        found.references.insert(reference.bare().with_tag(*reference.tag()).text());
+      if (!reference.digest() && !reference.tag())
+        found.references.insert(reference.with_tag("latest").text());
+    });
+  }
+  return found;
+}
+
+std::optional<Instant> created_of(registry::Client& client, const Reference& image,
+                                  const std::stop_token& stop) {
+  const auto manifest = client.find_manifest(image, stop);
+  if (!manifest) return {};
+  const boost::json::value value = parse_json(manifest->bytes, "the manifest");
+  const Fields fields(value, "the manifest");
+  // All of an index's images were made together.
+  if (fields.find("config") == nullptr) {
+    for (const auto& entry : fields.list("manifests"))
+      return created_of(client, image.at(descriptor_from(entry).digest), stop);
+    return {};
+  }
+  const boost::json::value config = parse_json(
+      attached_blob(client, image, Manifest::parse(manifest->bytes).config(), stop), "the config");
+  const auto created = Fields(config, "the config").find_text("created");
+  if (!created) return {};
+  return parse_time(*created);
+}
+
+std::set<Digest> children_of(registry::Client& client, const Reference& image,
+                             const std::stop_token& stop) {
+  std::set<Digest> children;
+  const auto manifest = client.find_manifest(image, stop);
+  if (!manifest || manifest->bytes.find("\"manifests\"") == std::string::npos) return children;
+  const boost::json::value value = parse_json(manifest->bytes, "the index");
+  for (const auto& entry : Fields(value, "the index").list("manifests"))
+    children.insert(descriptor_from(entry).digest);
+  return children;
+}
+
+/// One repository under one rule.
+class Judgement {
+ public:
+  Judgement(Yard& yard, store::Store& store, const RetainRule& rule, const InUse& in_use,
+            const Reference& repository, const std::stop_token& stop)
+      : yard_(yard),
+        store_(store),
+        rule_(rule),
+        in_use_(in_use),
+        repository_(repository),
+        client_(yard.registry(repository.host())),
+        stop_(stop),
+        fate_{repository, {}, {}, {}} {}
+
+  RepositoryFate perform();
+
+ private:
+  struct Candidate {
+    std::string tag;
+    Digest digest;
+    std::string kept;  ///< why; empty: it goes
+    std::optional<Version> version;
+  };
+  void find_candidates();
+  void keep_what_is_named();
+  void keep_live_branches();
+  void keep_young();
+  void keep_newest();
+  void keep_a_signed_one();
+  void find_deleted();
+  bool is_signed(const Digest& digest) const {
+    return artifact_tags_.contains(concat("sha256-", digest.hex(), ".sig")) ||
+           store_.count_signatures({.image = repository_.at(digest)}).signatures > 0;
+  }
+  std::optional<Instant> made(const Digest& digest);
+
+  Yard& yard_;
+  store::Store& store_;
+  const RetainRule& rule_;
+  const InUse& in_use_;
+  const Reference repository_;
+  registry::Client& client_;
+  const std::stop_token& stop_;
+  RepositoryFate fate_;
+  std::vector<Candidate> candidates_;
+  std::set<std::string> artifact_tags_;
+  std::map<Digest, std::optional<Instant>> made_;
+};
+
+void Judgement::find_candidates() {
+  const Selection wanted(rule_.tags);
+  std::vector<std::string> tags;
+  for (std::string& tag : client_.tags(repository_, stop_)) {
+    if (is_artifact_tag(tag)) {
+      artifact_tags_.insert(std::move(tag));
+    } else {
+      tags.push_back(std::move(tag));
+    }
+  }
+  std::vector<std::optional<Digest>> digests(tags.size());
+  registry::at_once(
+      tags.size(), client_.options().uploads,
+      [&](std::size_t i) { digests[i] = client_.find_tag(repository_.with_tag(tags[i]), stop_); },
+      stop_);
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    if (!digests[i]) continue;
+    Candidate candidate{tags[i], *digests[i], "", Version::parse(tags[i])};
+    if (!wanted.takes(candidate.tag)) candidate.kept = "the rule does not look at it";
+    candidates_.push_back(std::move(candidate));
+  }
+}
+
+void Judgement::keep_what_is_named() {
+  const Selection protect(rule_.protect);
+  for (Candidate& each : candidates_) {
+    if (!each.kept.empty()) continue;
+    if (protect.has(each.tag)) each.kept = "protected";
+    if (in_use_.has(repository_.with_tag(each.tag), each.digest)) each.kept = "in use";
+  }
+}
+
+/// A tag that a branch set lives as long as the branch.
+void Judgement::keep_live_branches() {
+  if (!rule_.live_branches) return;
+  std::map<std::string, std::set<std::string>> heads;
+  for (const auto& [name, source] : yard_.config().sources) {
+    const bool ours = std::ranges::any_of(source.images, [&](const auto& image) {
+      return std::ranges::find(image.second.targets, repository_) != image.second.targets.end();
+    });
+    if (!ours) continue;
+    // When the repository cannot be asked, the rule ends here and deletes nothing.
+    for (const auto& [ref, commit] : yard_.mirror(name).remote_heads(stop_)) heads[ref];
+  }
+  for (Candidate& each : candidates_) {
+    const auto record = store_.find_tag(repository_.with_tag(each.tag));
+    if (!each.kept.empty() || !record || !record->ref.starts_with("refs/heads/")) continue;
+    if (heads.contains(record->ref)) each.kept = concat("of branch ", record->ref.substr(11));
+  }
+}
+
+/// When it was published, as far as we did that; else when it says it was made.
+std::optional<Instant> Judgement::made(const Digest& digest) {
+  if (const auto known = made_.find(digest); known != made_.end()) return known->second;
+  store::PublicationFilter filter;
+  filter.digest = digest;
+  filter.limit = 1;
+  const auto published = store_.publications(filter);
+  return made_[digest] = published.empty() ? created_of(client_, repository_.at(digest), stop_)
+                                           : std::optional(published.front().publication.published);
+}
+
+void Judgement::keep_young() {
+  if (!rule_.newer_than) return;
+  const Instant oldest = system_now() - *rule_.newer_than;
+  for (Candidate& each : candidates_) {
+    if (!each.kept.empty()) continue;
+    const auto when = made(each.digest);
+    if (!when) each.kept = "nobody knows how old it is";
+    if (when && *when >= oldest)
+      each.kept = concat("newer than ", render_duration(*rule_.newer_than));
+  }
+}
+
+void Judgement::keep_newest() {
+  // A moving "1.4" goes where its image goes; what is no version has no place among versions.
+  std::vector<Candidate*> ranked;
+  for (Candidate& each : candidates_) {
+    if (rule_.by_version ? each.version.has_value() : made(each.digest).has_value()) {
+      ranked.push_back(&each);
+    } else if (each.kept.empty() && !(rule_.by_version && rule_.newer_than)) {
+      each.kept = rule_.by_version ? "no version" : "nobody knows how old it is";
+    }
+  }
+  std::ranges::stable_sort(ranked, [&](const Candidate* a, const Candidate* b) {
+    return rule_.by_version ? *a->version > *b->version : *made_[a->digest] > *made_[b->digest];
+  });
+  std::set<Digest> images;
+  for (Candidate* each : ranked) {
+    if (images.size() >= rule_.keep.value_or(0) && !images.contains(each->digest)) continue;
+    images.insert(each->digest);
+    if (each->kept.empty()) each->kept = concat("among the newest ", *rule_.keep);
+  }
+}
+
+void Judgement::keep_a_signed_one() {
+  const auto first = [&](bool kept) {
+    return std::ranges::find_if(candidates_, [&](const Candidate& each) {
+      return each.kept.empty() != kept && is_signed(each.digest);
+    });
+  };
+  if (first(true) != candidates_.end()) return;
+  if (const auto one = first(false); one != candidates_.end())
+    one->kept = "the only signed one that would be left";
+}
+
+/// Manifests go when no kept tag names them, nor an index that is kept.
+void Judgement::find_deleted() {
+  std::set<Digest> needed;
+  for (const Candidate& each : candidates_) {
+    if (each.kept.empty()) continue;
+    needed.insert(each.digest);
+  }
+  std::set<Digest> going;
+  for (const Candidate& each : candidates_)
+    if (each.kept.empty() && !needed.contains(each.digest)) going.insert(each.digest);
+  if (going.empty()) return;
+  std::set<Digest> inside;
+  for (const Digest& digest : needed)
+    inside.merge(children_of(client_, repository_.at(digest), stop_));
+  for (const Digest& digest : going) {
+    if (inside.contains(digest)) {
+      fate_.notes.push_back(concat(digest.brief(), " stays: an index that is kept needs it"));
+      continue;
+    }
+    fate_.deleted.push_back(digest);
+    for (const Digest& child : children_of(client_, repository_.at(digest), stop_))
+      if (!inside.contains(child) && !needed.contains(child) && !going.contains(child))
+        fate_.deleted.push_back(child);
+  }
+}
+
+RepositoryFate Judgement::perform() {
+  find_candidates();
+  keep_what_is_named();
+  keep_live_branches();
+  keep_young();
+  if (rule_.keep) keep_newest();
+  // Another tag of an image that is kept does not cost anything, and may be what somebody pulls.
+  for (Candidate& each : candidates_) {
+    if (!each.kept.empty() || each.version) continue;
+    const auto same = std::ranges::find_if(candidates_, [&](const Candidate& other) {
+      return !other.kept.empty() && other.digest == each.digest;
+    });
+    if (same != candidates_.end()) each.kept = concat("names the same as ", same->tag);
+  }
+  keep_a_signed_one();
+  find_deleted();
+  for (Candidate& each : candidates_)
+    fate_.tags.push_back({each.tag, each.digest, !each.kept.empty(),
+                          each.kept.empty() ? "no rule keeps it" : each.kept});
+  std::ranges::stable_sort(fate_.tags,
+                           [](const TagFate& a, const TagFate& b) { return a.keep > b.keep; });
+  return std::move(fate_);
+}
+
+std::vector<Reference> repositories_for(Yard& yard, const RetainRule& rule,
+                                        const std::stop_token& stop) {
+  config::ReplicateRule like;
+  like.name = rule.name;
+  like.from = rule.repositories;
+  return repositories_of(yard, like, stop);
+}
+
+/// Signatures, SBOMs and lists of referrers of a manifest that is about to go.
+void delete_with_referrers(registry::Client& client, const Reference& image,
+                           const std::stop_token& stop) {
+  const Digest& digest = *image.digest();
+  for (const registry::Referrer& each : registry::find_referrers(client, image, digest, "", stop))
+    client.delete_manifest(image.at(each.manifest.digest), stop);
+  std::vector<std::string> beside{concat("sha256-", digest.hex())};
+  for (const char* suffix : cosign_suffixes) beside.push_back(beside.front() + suffix);
+  for (const std::string& tag : beside)
+    if (const auto artifact = client.find_tag(image.with_tag(tag), stop))
+      client.delete_manifest(image.at(*artifact), stop);
+  client.delete_manifest(image, stop);
+}
+
+}  // namespace
+
+std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store, const RetainRule& rule,
+                                           const std::stop_token& stop) {
+  return during(concat("rule \"", rule.name, "\""), [&] {
+    const InUse in_use = read_in_use(rule.deployed, stop);
+    std::vector<RepositoryFate> plan;
+    for (const Reference& repository : repositories_for(yard, rule, stop))
+      plan.push_back(Judgement(yard, store, rule, in_use, repository, stop).perform());
+    return plan;
+  });
+}
+
+void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
+                       const std::function<void(const std::string&)>& tell,
+                       const std::stop_token& stop) {
+  for (const RepositoryFate& fate : plan) {
+    registry::Client& client = yard.registry(fate.repository.host());
+    std::set<Digest> moved;
+    for (const TagFate& each : fate.tags) {
+      const Reference tag = fate.repository.with_tag(each.tag);
+      const auto names = client.find_tag(tag, stop);
+      // A tag that was set meanwhile may name what was to go.
+      if (each.keep && names && *names != each.digest) moved.insert(*names);
+      if (each.keep || names != each.digest) continue;
+      const bool whole = std::ranges::find(fate.deleted, each.digest) != fate.deleted.end();
+      if (!whole) client.delete_tag(tag, each.digest, stop);
+      tell(concat(tag, " deleted: ", each.why));
+    }
+    for (const Digest& digest : fate.deleted) {
+      if (moved.contains(digest)) continue;
+      delete_with_referrers(client, fate.repository.at(digest), stop);
+      store.forget_signatures_of(fate.repository.at(digest));
+    }
+  }
+}
+
+boost::json::array to_json(const std::vector<RepositoryFate>& plan) {
+  boost::json::array repositories;
+  for (const RepositoryFate& fate : plan) {
+    boost::json::array tags, deleted;
+    for (const TagFate& each : fate.tags)
+      tags.push_back({{"tag", each.tag},
+                      {"digest", each.digest.text()},
+                      {"keep", each.keep},
+                      {"why", each.why}});
+    for (const Digest& each : fate.deleted) deleted.emplace_back(each.text());
+    repositories.push_back({{"repository", fate.repository.text()},
+                            {"tags", std::move(tags)},
+                            {"deleted", std::move(deleted)},
+                            {"notes", json_array(fate.notes)}});
+  }
+  return repositories;
+}
+
+}  // namespace lighterman::pipeline

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <functional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "pipeline/yard.hpp"
+
+namespace lighterman::pipeline {
+
+/// What becomes of a tag, and why.
+struct TagFate {
+  std::string tag;
+  Digest digest;
+  bool keep = true;
+  std::string why;
+};
+
+struct RepositoryFate {
+  Reference repository;
+  std::vector<TagFate> tags;    ///< those that go last
+  std::vector<Digest> deleted;  ///< manifests that no kept tag needs; with what refers to them
+  std::vector<std::string> notes;
+};
+
+/// What a rule of `retain` would keep and delete, asked of the registry. Whatever is not known to
+/// be of no use is kept; a rule whose list of what is in use cannot be read deletes nothing
+/// (an Error is thrown).
+std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store,
+                                           const config::RetainRule& rule,
+                                           const std::stop_token& stop);
+/// Deletes what the plan says, of tags that still name what they did when it was made.
+void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
+                       const std::function<void(const std::string&)>& tell,
+                       const std::stop_token& stop);
+boost::json::array to_json(const std::vector<RepositoryFate>& plan);
+
+}  // namespace lighterman::pipeline

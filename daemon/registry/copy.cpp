@@ -1,0 +1,390 @@
+#include "registry/copy.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/json.hpp>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "core/error.hpp"
+#include "core/json.hpp"
+#include "core/manifest.hpp"
+#include "core/text.hpp"
+#include "os/hash.hpp"
+#include "registry/referrers.hpp"
+
+namespace lighterman::registry {
+namespace json = boost::json;
+namespace {
+
+/// Of one image, with all its platforms and what refers to them.
+constexpr std::size_t most_manifests = 4000;
+constexpr std::size_t most_manifest_bytes = 64 << 20;
+/// An SBOM refers to an image, its signature to the SBOM.
+constexpr int deepest_reference = 3;
+constexpr unsigned most_threads = 16;
+
+/// Where cosign 2 keeps what it says of a digest.
+constexpr std::array cosign_suffixes{".sig", ".att", ".sbom"};
+
+bool is_index(const std::string& media_type) {
+  return media_type == media::oci_index || media_type == media::docker_index;
+}
+
+/// Layers that the licence of their owner keeps out of other people's registries (image-spec,
+/// "Non-Distributable Layers").
+bool is_foreign(const Descriptor& layer) {
+  return layer.media_type.find("nondistributable") != std::string::npos ||
+         layer.media_type.find("foreign") != std::string::npos;
+}
+
+/// "linux/arm/v7" of an entry of an index; empty where it has no platform.
+std::string platform_of(const json::value& entry) {
+  const auto* platform = Fields(entry, "entry of the index").find("platform");
+  if (platform == nullptr || !platform->is_object()) return {};
+  const Fields fields(*platform, "platform");
+  const std::string variant = fields.text_or("variant", "");
+  return concat(fields.text_or("os", ""), '/', fields.text_or("architecture", ""),
+                variant.empty() ? "" : "/", variant);
+}
+
+/// "linux/arm64" is also what calls itself "linux/arm64/v8".
+bool fits_platform(const std::string& wanted, const std::string& given) {
+  return given == wanted || given.starts_with(wanted + '/');
+}
+
+/// The image that a build attestation inside an index belongs to.
+std::string attested_by(const json::value& entry) {
+  const auto annotations = Fields(entry, "entry of the index").text_map("annotations");
+  const auto found = annotations.find("vnd.docker.reference.digest");
+  return found == annotations.end() ? std::string() : found->second;
+}
+
+StoredManifest with_platforms(const StoredManifest& index, const std::vector<std::string>& wanted) {
+  json::object document = parse_json(index.bytes, "the index").as_object();
+  std::set<std::string> kept, offered;
+  json::array entries;
+  const json::value all = document["manifests"];
+  for (const json::value& entry : Fields(json::value(document), "the index").list("manifests")) {
+    const std::string platform = platform_of(entry);
+    const bool fits = std::ranges::any_of(
+        wanted, [&](const std::string& each) { return fits_platform(each, platform); });
+    if (fits) kept.insert(Fields(entry, "entry").text("digest"));
+    if (attested_by(entry).empty()) offered.insert(platform);
+    if (fits || kept.contains(attested_by(entry))) entries.push_back(entry);
+  }
+  if (kept.empty()) {
+    throw Error(ErrorKind::not_found,
+                concat("the image is not there for ", join(wanted, ", "), "; it is for ",
+                       join(std::vector<std::string>(offered.begin(), offered.end()), ", ")));
+  }
+  document["manifests"] = std::move(entries);
+  std::string bytes = json::serialize(document);
+  const Digest digest = os::sha256(bytes);
+  return {index.media_type, std::move(bytes), digest};
+}
+
+/// One manifest on its way.
+struct Parcel {
+  StoredManifest manifest;
+  std::optional<Digest> subject;  ///< what it refers to
+  std::string tag;                ///< under which cosign looks for it
+  int depth = 0;
+  bool present = false;  ///< the other side has it, and so all it names
+};
+
+class Copy {
+ public:
+  Copy(Client& from, const Reference& source, Client& to, const Reference& repository,
+       const CopyOptions& options, const CopyNews& news, const std::stop_token& stop)
+      : from_(from),
+        source_(source),
+        to_(to),
+        repository_(repository.bare()),
+        options_(options),
+        news_(news),
+        stop_(stop),
+        threads_(std::min(most_threads, std::max(1U, to.options().uploads))) {}
+
+  CopyOutcome perform(const std::vector<std::string>& tags);
+
+ private:
+  /// What to look at next: a manifest to get from the source.
+  struct Wish {
+    Reference reference;
+    std::optional<Digest> subject;
+    std::string tag;
+    int depth = 0;
+  };
+
+  StoredManifest root();
+  void walk(const StoredManifest& root);
+  void visit(const Wish& wish, std::vector<Wish>& next);
+  void visit(Parcel parcel, std::vector<Wish>& next);
+  void add_children(const StoredManifest& index, int depth, std::vector<Wish>& next);
+  void add_referrers(const Digest& subject, int depth, std::vector<Wish>& next);
+  void add_blobs(const StoredManifest& manifest);
+  void bring_blobs();
+  void bring(const Descriptor& blob);
+  void put_manifests();
+  void put_by_tag(const Parcel& parcel);
+  void tell() {
+    if (news_) news_(tally_);
+  }
+  void note(std::string text) {
+    const std::lock_guard lock(mutex_);
+    notes_.push_back(std::move(text));
+  }
+
+  Client& from_;
+  const Reference source_;
+  Client& to_;
+  const Reference repository_;
+  const CopyOptions& options_;
+  const CopyNews& news_;
+  const std::stop_token stop_;
+  const unsigned threads_;
+
+  std::mutex mutex_;  // of all below
+  std::vector<Parcel> parcels_;
+  std::size_t manifest_bytes_ = 0;
+  std::set<Digest> seen_;
+  std::map<Digest, Descriptor> blobs_;
+  CopyTally tally_;
+  std::vector<std::string> notes_;
+};
+
+StoredManifest Copy::root() {
+  const auto found = from_.find_manifest(source_, stop_);
+  if (!found) throw Error(ErrorKind::not_found, concat("there is no image ", source_.text()));
+  if (options_.platforms.empty() || !is_index(found->media_type)) return *found;
+  StoredManifest chosen = with_platforms(*found, options_.platforms);
+  if (options_.referrers)
+    note(concat("what refers to the whole index ", found->digest.brief(),
+                " stays behind: with fewer platforms it is another index"));
+  return chosen;
+}
+
+/// All manifests of the image, level by level, each level's at once.
+void Copy::walk(const StoredManifest& root) {
+  std::vector<Wish> wishes;
+  visit(Parcel{root, {}, "", 0, false}, wishes);
+  while (!wishes.empty()) {
+    std::vector<Wish> next;
+    at_once(
+        wishes.size(), threads_, [&](std::size_t i) { visit(wishes[i], next); }, stop_);
+    wishes = std::move(next);
+  }
+}
+
+void Copy::visit(const Wish& wish, std::vector<Wish>& next) {
+  const auto manifest = from_.find_manifest(wish.reference, stop_);
+  if (manifest) return visit(Parcel{*manifest, wish.subject, wish.tag, wish.depth, false}, next);
+  if (!wish.subject)
+    throw Error(ErrorKind::not_found,
+                concat(source_.text(), " is incomplete: ", wish.reference.text(), " is missing"));
+  // Some registries go on listing what was deleted; of cosign's tags most are not there.
+  if (wish.tag.empty()) note(concat(wish.reference.text(), " is listed, but not there"));
+}
+
+void Copy::visit(Parcel parcel, std::vector<Wish>& next) {
+  parcel.present =
+      parcel.tag.empty()
+          ? to_.find_tag(repository_.at(parcel.manifest.digest), stop_).has_value()
+          : to_.find_tag(repository_.with_tag(parcel.tag), stop_) == parcel.manifest.digest;
+  const StoredManifest manifest = parcel.manifest;
+  const int depth = parcel.depth;
+  const bool look_inside = !parcel.present;
+  const bool may_have_referrers = options_.referrers && parcel.tag.empty();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!seen_.insert(manifest.digest).second) return;
+    manifest_bytes_ += manifest.bytes.size();
+    if (parcels_.size() >= most_manifests || manifest_bytes_ > most_manifest_bytes)
+      throw Error(ErrorKind::invalid,
+                  concat(source_.text(), " has more manifests and referrers than ", most_manifests,
+                         ", or larger ones than ", render_size(most_manifest_bytes), " in all"));
+    ++tally_.manifests;
+    if (parcel.subject) ++tally_.referrers;
+    parcels_.push_back(std::move(parcel));
+  }
+  // Of what is there the parts are too; but what refers to a part may be newer.
+  if (is_index(manifest.media_type)) {
+    if (look_inside || may_have_referrers) add_children(manifest, depth, next);
+  } else if (look_inside) {
+    add_blobs(manifest);
+  }
+  if (may_have_referrers && depth < deepest_reference)
+    add_referrers(manifest.digest, depth + 1, next);
+}
+
+void Copy::add_children(const StoredManifest& index, int depth, std::vector<Wish>& next) {
+  const json::value value = parse_json(index.bytes, "the index");
+  for (const json::value& entry : Fields(value, "the index").list("manifests")) {
+    const Descriptor child = descriptor_from(entry);
+    const std::lock_guard lock(mutex_);
+    next.push_back({source_.at(child.digest), {}, "", depth});
+  }
+}
+
+void Copy::add_referrers(const Digest& subject, int depth, std::vector<Wish>& next) {
+  std::vector<Wish> found;
+  for (const Referrer& each : find_referrers(from_, source_, subject, "", stop_))
+    found.push_back({source_.at(each.manifest.digest), subject, "", depth});
+  // Nobody signs a signature with a tag of its own.
+  if (depth == 1) {
+    for (const char* suffix : cosign_suffixes) {
+      const std::string tag = concat("sha256-", subject.hex(), suffix);
+      found.push_back({source_.with_tag(tag), subject, tag, depth});
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  std::ranges::move(found, std::back_inserter(next));
+}
+
+void Copy::add_blobs(const StoredManifest& manifest) {
+  const Manifest parsed = Manifest::parse(manifest.bytes);
+  std::vector<Descriptor> wanted{parsed.config()};
+  for (const Descriptor& layer : parsed.layers()) {
+    if (is_foreign(layer)) {
+      note(
+          concat("layer ", layer.digest.brief(), " stays behind: its owner gives it away himself"));
+    } else {
+      wanted.push_back(layer);
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  for (const Descriptor& blob : wanted)
+    if (blobs_.emplace(blob.digest, blob).second) tally_.total += blob.size;
+}
+
+/// The largest first, so that none of them is what everybody waits for at the end.
+void Copy::bring_blobs() {
+  std::vector<Descriptor> blobs;
+  blobs.reserve(blobs_.size());
+  for (const auto& [digest, blob] : blobs_) blobs.push_back(blob);
+  std::ranges::sort(blobs, std::greater(), &Descriptor::size);
+  tell();
+  at_once(
+      blobs.size(), threads_, [&](std::size_t i) { bring(blobs[i]); }, stop_);
+}
+
+void Copy::bring(const Descriptor& blob) {
+  // A registry mounts what another repository of its own has.
+  if (from_.options().host == to_.options().host) to_.note_place(source_, blob.digest);
+  const BlobSource bytes{blob, [&](std::uint64_t offset) {
+                           return from_.open_blob(source_, blob.digest, offset, stop_);
+                         }};
+  std::uint64_t counted = 0;
+  const auto progress = [&](const Digest&, std::uint64_t sent, std::uint64_t) {
+    const std::lock_guard lock(mutex_);
+    tally_.sent += sent - counted;  // less than before after a cut
+    counted = sent;
+    tell();
+  };
+  const LayerOutcome outcome =
+      during(concat("blob ", blob.digest.brief(), " to ", repository_.name()),
+             [&] { return to_.bring(bytes, repository_, progress, stop_); });
+  const std::lock_guard lock(mutex_);
+  ++tally_.blobs;
+  tally_.sent -= counted;
+  (outcome.fate == LayerFate::present   ? tally_.present
+   : outcome.fate == LayerFate::mounted ? tally_.mounted
+                                        : tally_.sent) += blob.size;
+  tell();
+}
+
+/// Parts before the whole, and what refers to something after it.
+void Copy::put_manifests() {
+  for (auto parcel = parcels_.rbegin(); parcel != parcels_.rend(); ++parcel) {
+    if (parcel->subject || parcel->present) continue;
+    to_.put_manifest(repository_.at(parcel->manifest.digest), parcel->manifest.media_type,
+                     parcel->manifest.bytes, stop_);
+  }
+  TagEditor editor(to_);
+  std::map<Digest, std::vector<TagContent>> by_subject;
+  for (const Parcel& parcel : parcels_) {
+    if (parcel.present || !parcel.subject) continue;
+    if (parcel.tag.empty()) {
+      by_subject[*parcel.subject].push_back({parcel.manifest.media_type, parcel.manifest.bytes});
+    } else {
+      put_by_tag(parcel);
+    }
+  }
+  for (const auto& [subject, manifests] : by_subject)
+    put_referrers(to_, repository_, subject, manifests, editor, stop_);
+  editor.confirm(stop_);
+}
+
+/// Signatures that somebody made over there are not taken away by older ones from here.
+void Copy::put_by_tag(const Parcel& parcel) {
+  const Reference tag = repository_.with_tag(parcel.tag);
+  if (const auto there = to_.find_manifest(tag, stop_); there && !is_index(there->media_type)) {
+    const auto held = Manifest::parse(there->bytes).layers();
+    const bool has_all = std::ranges::all_of(
+        Manifest::parse(parcel.manifest.bytes).layers(), [&](const Descriptor& layer) {
+          return std::ranges::find(held, layer.digest, &Descriptor::digest) != held.end();
+        });
+    if (has_all) return;
+    note(concat("what ", tag.text(), " named (", there->digest.brief(), ") was replaced"));
+  }
+  to_.put_manifest(tag, parcel.manifest.media_type, parcel.manifest.bytes, stop_);
+}
+
+CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
+  const StoredManifest root = this->root();
+  walk(root);
+  bring_blobs();
+  put_manifests();
+  CopyOutcome outcome{root.digest, {}, {}, {}};
+  for (const std::string& tag : tags) {
+    const Reference named = repository_.with_tag(tag);
+    if (to_.find_tag(named, stop_) == root.digest) continue;
+    to_.put_manifest(named, root.media_type, root.bytes, stop_);
+    outcome.moved.push_back(tag);
+  }
+  outcome.tally = tally_;
+  outcome.notes = std::move(notes_);
+  return outcome;
+}
+
+}  // namespace
+
+CopyOutcome copy(Client& from, const Reference& source, Client& to, const Reference& repository,
+                 const std::vector<std::string>& tags, const CopyOptions& options,
+                 const CopyNews& news, const std::stop_token& stop) {
+  return during(concat("copying ", source.text(), " to ", repository.name()), [&] {
+    return Copy(from, source, to, repository, options, news, stop).perform(tags);
+  });
+}
+
+void at_once(std::size_t count, unsigned threads, const std::function<void(std::size_t)>& act,
+             const std::stop_token& stop) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count && !failed && !stop.stop_requested(); i = next++) {
+      try {
+        act(i);
+      } catch (...) {
+        // Told once all threads are back: the others' work refers to what stands on this stack.
+        const std::lock_guard lock(mutex);
+        if (!failed.exchange(true)) failure = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> hands;
+    for (std::size_t i = 1; i < std::min<std::size_t>(count, threads); ++i)
+      hands.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+  if (stop.stop_requested()) throw Error(ErrorKind::cancelled, "stopped");
+}
+
+}  // namespace lighterman::registry

@@ -115,7 +115,7 @@ int copy(const CarryWords& words) {
   ProgressLine line;
   const registry::CopyOutcome outcome = registry::copy(
       jetty.yard().registry(source.host()), source, jetty.yard().registry(target.host()), target,
-      tags, {words.platforms, !words.image_only},
+      tags, {words.platforms, !words.image_only, nullptr},
       [&](const registry::CopyTally& tally) { line.show(tally); }, {});
   line.clear();
   if (words.json) {
@@ -172,12 +172,13 @@ int sync(const CarryWords& words) {
   registry::CopyTally all;
   std::vector<std::string> failures;
   boost::json::array outcomes;
+  registry::Beside beside(from, source);
   const auto carry = [&](std::size_t i) {
     const Replication& each = plan.missing[i];
     try {
       const registry::CopyOutcome outcome =
           registry::copy(from, each.source, to, each.target, each.tags,
-                         {each.terms.platforms, each.terms.referrers}, {}, {});
+                         {each.terms.platforms, each.terms.referrers, &beside}, {}, {});
       const std::lock_guard lock(mutex);
       all.sent += outcome.tally.sent;
       all.mounted += outcome.tally.mounted;

@@ -12,6 +12,7 @@
 #include "intake/signature.hpp"
 #include "os/file.hpp"
 #include "pipeline/rulebook.hpp"
+#include "pipeline/selection.hpp"
 #include "pipeline/yard.hpp"
 #include "store/store.hpp"
 
@@ -109,6 +110,19 @@ std::vector<Finding> examine_all(const Config& config) {
                [&] { pipeline::load_seat(entry.second, catalogue); });
   if (config.scan && !config.scan->rescan.empty())
     add_if_bad("scan.rescan", [&] { intake::Cron::parse(config.scan->rescan); });
+  for (const config::ReplicateRule& rule : config.replicate) {
+    const std::string path = concat("replicate, rule \"", rule.name, '"');
+    for (const auto* patterns :
+         {&rule.from, &rule.names, &rule.tags, &rule.tags_except, &rule.labels})
+      add_if_bad(path, [&] { pipeline::Selection{*patterns}; });
+    if (!rule.schedule.empty()) add_if_bad(path, [&] { intake::Cron::parse(rule.schedule); });
+  }
+  for (const config::RetainRule& rule : config.retain) {
+    const std::string path = concat("retain, rule \"", rule.name, '"');
+    for (const auto* patterns : {&rule.repositories, &rule.tags, &rule.protect})
+      add_if_bad(path, [&] { pipeline::Selection{*patterns}; });
+    if (!rule.schedule.empty()) add_if_bad(path, [&] { intake::Cron::parse(rule.schedule); });
+  }
   for (const auto& [name, source] : config.sources) {
     const std::string path = concat("sources.", name);
     for (const config::Schedule& schedule : source.schedules)

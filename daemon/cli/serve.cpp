@@ -236,6 +236,7 @@ class Daemon {
       }
       if (const Instant now = system_now(); now >= next_clearing) {
         const SharedConfig config = current();
+        if (pipeline::is_disk_low(*config)) log_.warn("runs wait", {{"why", readiness().why}});
         store_.forget_hooks(now - config->plugin_history);
         if (config->scan) store_.forget_findings(now - config->scan->keep);
         // A scan counts for as long as its database does, and those are new each day.
@@ -256,6 +257,9 @@ class Daemon {
   }
   api::Readiness readiness() const {
     if (stopping_) return {false, "stopping"};
+    if (const SharedConfig config = current(); pipeline::is_disk_low(*config))
+      return {false, concat("less than ", render_size(config->min_free),
+                            " of disk space is free in ", config->data.string(), ": runs wait")};
     return {true, ""};
   }
 

@@ -56,16 +56,22 @@ struct Download::Inside {
   void put(std::string_view bytes) {
     while (!bytes.empty()) {
       std::unique_lock lock(mutex);
-      if (!changed.wait(lock, stopping.get_token(), [this] { return count < buffered; })) {
+      // Once it is full it waits for room worth waking up for.
+      if (count == buffered &&
+          !changed.wait(lock, stopping.get_token(), [this] { return count <= buffered / 2; })) {
         throw Error(ErrorKind::cancelled, "the download was stopped");
       }
+      if (stopping.stop_requested()) {
+        throw Error(ErrorKind::cancelled, "the download was stopped");
+      }
+      const bool was_empty = count == 0;
       ring.resize(buffered);
       const std::size_t end = (begin + count) % buffered;
       const std::size_t part = std::min({bytes.size(), buffered - count, buffered - end});
       std::memcpy(ring.data() + end, bytes.data(), part);
       count += part;
       bytes.remove_prefix(part);
-      changed.notify_all();
+      if (was_empty) changed.notify_all();
     }
   }
 };
@@ -104,8 +110,9 @@ std::size_t Download::read(char* into, std::size_t room) {
   const std::size_t part = std::min({room, inside.count, buffered - inside.begin});
   std::memcpy(into, inside.ring.data() + inside.begin, part);
   inside.begin = (inside.begin + part) % buffered;
+  const bool was_much = inside.count > buffered / 2;
   inside.count -= part;
-  inside.changed.notify_all();
+  if (was_much && inside.count <= buffered / 2) inside.changed.notify_all();
   return part;
 }
 

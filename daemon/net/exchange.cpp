@@ -80,7 +80,7 @@ void Exchange::set_body() {
     curl_easy_setopt(easy, CURLOPT_READDATA, this);
     curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &Exchange::on_rewind);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, this);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 128L << 10);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
     if (!size_) lines.emplace_back("Transfer-Encoding: chunked");
     lines.emplace_back("Expect:");  // nobody has to wait a second for a "100 Continue"
     // Early answers and resets are well defined there, and this libcurl is slow at HTTP/2 uploads.

@@ -186,7 +186,7 @@ void Replicator::travel(Yard& yard, Replication& replication, const std::stop_to
   const registry::CopyOutcome outcome =
       registry::copy(yard.registry(replication.source.host()), replication.source,
                      yard.registry(replication.target.host()), replication.target, replication.tags,
-                     {terms.platforms, terms.referrers}, news, stop);
+                     {terms.platforms, terms.referrers, nullptr}, news, stop);
   note_bytes(replication, outcome.tally);
   replication.notes = outcome.notes;
 }

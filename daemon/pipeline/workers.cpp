@@ -25,6 +25,12 @@ std::string previous_status(const store::Store& store, const Run& run) {
 
 }  // namespace
 
+bool is_disk_low(const config::Config& config) {
+  std::error_code unknown;
+  const auto space = std::filesystem::space(config.data, unknown);
+  return !unknown && space.available < config.min_free;
+}
+
 Workers::Workers(RunnerOptions options, unsigned count, staging::Staging& staging,
                  store::Store& store, std::function<std::shared_ptr<Yard>()> yard, Report report)
     : options_(std::move(options)),
@@ -67,6 +73,8 @@ void Workers::work(const std::stop_token& stop) {
 }
 
 std::optional<std::pair<Run, std::stop_token>> Workers::claim() {
+  // A build that fails half way leaves more behind than one that waits.
+  if (is_disk_low(yard_()->config())) return {};
   return active_.with([&](auto& active) -> std::optional<std::pair<Run, std::stop_token>> {
     std::vector<std::string> busy;
     busy.reserve(active.size());

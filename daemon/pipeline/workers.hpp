@@ -15,6 +15,9 @@
 
 namespace lighterman::pipeline {
 
+/// Whether there is less disk space for `data` than the configuration wants free: runs wait then.
+bool is_disk_low(const config::Config& config);
+
 /// Threads that claim queued runs and perform them. Runs of one ref go one after the other, in the
 /// order they came; different refs go side by side. Any thread.
 class Workers {

@@ -63,11 +63,11 @@ std::string attested_by(const json::value& entry) {
 }
 
 StoredManifest with_platforms(const StoredManifest& index, const std::vector<std::string>& wanted) {
-  json::object document = parse_json(index.bytes, "the index").as_object();
+  const json::value whole = parse_json(index.bytes, "the index");
+  json::object document = whole.as_object();
   std::set<std::string> kept, offered;
   json::array entries;
-  const json::value all = document["manifests"];
-  for (const json::value& entry : Fields(json::value(document), "the index").list("manifests")) {
+  for (const json::value& entry : Fields(whole, "the index").list("manifests")) {
     const std::string platform = platform_of(entry);
     const bool fits = std::ranges::any_of(
         wanted, [&](const std::string& each) { return fits_platform(each, platform); });
@@ -106,7 +106,9 @@ class Copy {
         options_(options),
         news_(news),
         stop_(stop),
-        threads_(std::min(most_threads, std::max(1U, to.options().uploads))) {}
+        threads_(std::min(most_threads, std::max(1U, to.options().uploads))),
+        own_beside_(from, source.bare()),
+        beside_(options.beside != nullptr ? *options.beside : own_beside_) {}
 
   CopyOutcome perform(const std::vector<std::string>& tags);
 
@@ -146,6 +148,8 @@ class Copy {
   const CopyNews& news_;
   const std::stop_token stop_;
   const unsigned threads_;
+  Beside own_beside_;
+  Beside& beside_;
 
   std::mutex mutex_;  // of all below
   std::vector<Parcel> parcels_;
@@ -230,18 +234,14 @@ void Copy::add_children(const StoredManifest& index, int depth, std::vector<Wish
 }
 
 void Copy::add_referrers(const Digest& subject, int depth, std::vector<Wish>& next) {
-  std::vector<Wish> found;
-  for (const Referrer& each : find_referrers(from_, source_, subject, "", stop_))
-    found.push_back({source_.at(each.manifest.digest), subject, "", depth});
-  // Nobody signs a signature with a tag of its own.
-  if (depth == 1) {
-    for (const char* suffix : cosign_suffixes) {
-      const std::string tag = concat("sha256-", subject.hex(), suffix);
-      found.push_back({source_.with_tag(tag), subject, tag, depth});
-    }
-  }
+  const Beside::Found found = beside_.find(subject, stop_);
   const std::lock_guard lock(mutex_);
-  std::ranges::move(found, std::back_inserter(next));
+  for (const Digest& digest : found.manifests)
+    next.push_back({source_.at(digest), subject, "", depth});
+  // Nobody signs a signature with a tag of its own.
+  if (depth > 1) return;
+  for (const std::string& tag : found.tags)
+    next.push_back({source_.with_tag(tag), subject, tag, depth});
 }
 
 void Copy::add_blobs(const StoredManifest& manifest) {
@@ -351,6 +351,43 @@ CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
 }
 
 }  // namespace
+
+Beside::Found Beside::find(const Digest& subject, const std::stop_token& stop) {
+  Found found;
+  const bool ask = [&] {
+    const std::lock_guard lock(mutex_);
+    return !without_api_;
+  }();
+  if (ask) {
+    const auto listed = ask_for_referrers(client_, repository_, subject, "", stop);
+    if (listed) {
+      for (const Referrer& each : *listed) found.manifests.push_back(each.manifest.digest);
+    } else {
+      const std::lock_guard lock(mutex_);
+      without_api_ = true;
+    }
+  }
+  const std::string name = concat("sha256-", subject.hex());
+  for (const char* suffix : cosign_suffixes)
+    if (has_tag(name + suffix, stop)) found.tags.push_back(name + suffix);
+  // With the API too: whoever wrote a fallback tag may have seen a registry without it.
+  if (has_tag(name, stop)) {
+    if (const auto index = client_.find_manifest(fallback_of(repository_, subject), stop))
+      for (const Referrer& each : listed_by(*index))
+        found.manifests.push_back(each.manifest.digest);
+  }
+  return found;
+}
+
+bool Beside::has_tag(const std::string& tag, const std::stop_token& stop) {
+  const std::lock_guard lock(mutex_);
+  if (!tags_) {
+    tags_.emplace();
+    for (std::string& each : client_.tags(repository_, stop))
+      if (each.starts_with("sha256-")) tags_->insert(std::move(each));
+  }
+  return tags_->contains(tag);
+}
 
 CopyOutcome copy(Client& from, const Reference& source, Client& to, const Reference& repository,
                  const std::vector<std::string>& tags, const CopyOptions& options,

@@ -2,6 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
+#include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -11,11 +14,34 @@
 
 namespace lighterman::registry {
 
+/// What refers to the images of one repository, with few questions: whether its registry has the
+/// referrers API is asked once, and what cosign and fallback tags there are is listed once. Any
+/// thread.
+class Beside {
+ public:
+  Beside(Client& client, const Reference& repository) : client_(client), repository_(repository) {}
+  struct Found {
+    std::vector<Digest> manifests;
+    std::vector<std::string> tags;  ///< of cosign's own
+  };
+  Found find(const Digest& subject, const std::stop_token& stop);
+
+ private:
+  bool has_tag(const std::string& tag, const std::stop_token& stop);
+
+  Client& client_;
+  const Reference repository_;
+  std::mutex mutex_;
+  bool without_api_ = false;
+  std::optional<std::set<std::string>> tags_;
+};
+
 struct CopyOptions {
   /// Of an index only these, such as "linux/amd64" or "linux/arm/v7"; empty: all. The index that
   /// lists fewer has another digest, so what refers to the whole one stays behind.
   std::vector<std::string> platforms;
-  bool referrers = true;  ///< signatures, SBOMs and all else that refers to a copied manifest
+  bool referrers = true;     ///< signatures, SBOMs and all else that refers to a copied manifest
+  Beside* beside = nullptr;  ///< of the source, for whoever copies several images out of it
 };
 
 /// How far a copy has come. Bytes are those of blobs, each counted once.

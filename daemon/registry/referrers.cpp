@@ -21,10 +21,6 @@ constexpr std::size_t most_referrers = 1000;
 constexpr int most_attempts = 8;
 constexpr std::chrono::milliseconds longest_settle{1000};
 
-Reference fallback_of(const Reference& repository, const Digest& subject) {
-  return repository.with_tag(concat("sha256-", subject.hex()));
-}
-
 Referrer referrer_from(const json::value& entry) {
   const Fields fields(entry, "referrer");
   return {descriptor_from(entry), fields.text_or("artifactType", ""),
@@ -62,32 +58,6 @@ json::object entry_of(const TagContent& manifest) {
   const auto annotations = fields.text_map("annotations");
   if (!annotations.empty()) entry["annotations"] = json_object(annotations);
   return entry;
-}
-
-/// Empty: the registry has no such API.
-std::optional<std::vector<Referrer>> ask_for_referrers(Client& client, const Reference& repository,
-                                                       const Digest& subject,
-                                                       const std::string& artifact_type,
-                                                       const std::stop_token& stop) {
-  std::optional<std::vector<Referrer>> found;
-  std::string path = concat("/referrers/", subject.text());
-  if (!artifact_type.empty()) path += concat("?artifactType=", render_url_part(artifact_type));
-  const auto add = [&](const net::Response& answer) {
-    // Registries without it say so in several ways, and some answer with their home page.
-    const std::string type = answer.headers.find("Content-Type").value_or("");
-    if (answer.status == 200 && !type.starts_with(media::oci_index)) return false;
-    if (answer.status == 400 || answer.status == 404 || answer.status == 405 ||
-        answer.status == 406)
-      return false;
-    if (answer.status != 200)
-      refuse(client.options(), answer, concat("listing what refers to ", subject.brief()),
-             concat("pull from ", repository.repository()));
-    if (!found) found.emplace();
-    for (const json::value& entry : entries_of(answer.body)) found->push_back(referrer_from(entry));
-    return found->size() < most_referrers;
-  };
-  client.read_pages(repository, path, add, stop);
-  return found;
 }
 
 std::optional<TagContent> with_entries(const std::optional<StoredManifest>& current,
@@ -150,16 +120,49 @@ std::chrono::milliseconds uneven_pause(std::chrono::milliseconds settle) {
 
 }  // namespace
 
+Reference fallback_of(const Reference& repository, const Digest& subject) {
+  return repository.with_tag(concat("sha256-", subject.hex()));
+}
+
+std::optional<std::vector<Referrer>> ask_for_referrers(Client& client, const Reference& repository,
+                                                       const Digest& subject,
+                                                       const std::string& artifact_type,
+                                                       const std::stop_token& stop) {
+  std::optional<std::vector<Referrer>> found;
+  std::string path = concat("/referrers/", subject.text());
+  if (!artifact_type.empty()) path += concat("?artifactType=", render_url_part(artifact_type));
+  const auto add = [&](const net::Response& answer) {
+    // Registries without it say so in several ways, and some answer with their home page.
+    const std::string type = answer.headers.find("Content-Type").value_or("");
+    if (answer.status == 200 && !type.starts_with(media::oci_index)) return false;
+    if (answer.status == 400 || answer.status == 404 || answer.status == 405 ||
+        answer.status == 406)
+      return false;
+    if (answer.status != 200)
+      refuse(client.options(), answer, concat("listing what refers to ", subject.brief()),
+             concat("pull from ", repository.repository()));
+    if (!found) found.emplace();
+    for (const json::value& entry : entries_of(answer.body)) found->push_back(referrer_from(entry));
+    return found->size() < most_referrers;
+  };
+  client.read_pages(repository, path, add, stop);
+  return found;
+}
+
+std::vector<Referrer> listed_by(const StoredManifest& fallback) {
+  std::vector<Referrer> found;
+  if (fallback.media_type != media::oci_index) return found;
+  for (const json::value& entry : entries_of(fallback.bytes)) found.push_back(referrer_from(entry));
+  return found;
+}
+
 std::vector<Referrer> find_referrers(Client& client, const Reference& repository,
                                      const Digest& subject, const std::string& artifact_type,
                                      const std::stop_token& stop) {
   auto found = ask_for_referrers(client, repository, subject, artifact_type, stop);
   if (!found) {
-    found.emplace();
     const auto index = client.find_manifest(fallback_of(repository, subject), stop);
-    if (index && index->media_type == media::oci_index)
-      for (const json::value& entry : entries_of(index->bytes))
-        found->push_back(referrer_from(entry));
+    found = index ? listed_by(*index) : std::vector<Referrer>();
   }
   // A registry need not know the filter, and of a fallback tag nobody filters.
   if (!artifact_type.empty())

@@ -28,6 +28,16 @@ std::vector<Referrer> find_referrers(Client& client, const Reference& repository
                                      const Digest& subject, const std::string& artifact_type,
                                      const std::stop_token& stop);
 
+/// By the referrers API alone; empty: the registry has none.
+std::optional<std::vector<Referrer>> ask_for_referrers(Client& client, const Reference& repository,
+                                                       const Digest& subject,
+                                                       const std::string& artifact_type,
+                                                       const std::stop_token& stop);
+/// The tag that lists what refers to `subject` where there is no such API.
+Reference fallback_of(const Reference& repository, const Digest& subject);
+/// What a fallback tag lists; nothing, where it is no index.
+std::vector<Referrer> listed_by(const StoredManifest& fallback);
+
 struct TagContent {
   std::string media_type, bytes;
 };

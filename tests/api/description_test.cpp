@@ -172,6 +172,20 @@ TEST(Description, FitsWhatIsAnswered) {
     for (const char* path : {"/healthz", "/readyz", "/version", "/openapi.json"})
       expect_described(house.get(prefix + path), "get", prefix + path);
   }
+  const std::string carried = base + "/replications";
+  for (const char* wish :
+       {R"({"source":"near.example/shop:1","target":"far.example/shop"})",
+        R"({"rule":"far","dry_run":true})", R"({"source":"nothing"})", R"({"surce":"x"})"})
+    expect_described(house.post(carried, wish), "post", carried);
+  expect_described(house.get(carried), "get", carried);
+  expect_described(house.get(carried + "?state=gone"), "get", carried);
+  expect_described(house.get(carried + "/1"), "get", carried + "/{id}");
+  expect_described(house.get(carried + "/9"), "get", carried + "/{id}");
+  expect_described(house.post(carried + "/1/cancel", "{}"), "post", carried + "/{id}/cancel");
+  expect_described(house.post(carried + "/1/cancel", "{}"), "post", carried + "/{id}/cancel");
+  expect_described(house.post(base + "/retention", R"({"rule":"old"})"), "post",
+                   base + "/retention");
+  expect_described(house.post(base + "/retention", R"({"rule":"x"})"), "post", base + "/retention");
   os::ScratchFolder keys;
   trust::Keyring ring(keys.path());
   ring.add("release", Secret(), system_now());

@@ -41,7 +41,7 @@ class House {
       : config_(std::make_shared<const config::Config>(furnished(std::move(config), folder_))),
         server_(
             options, store, [this] { return this->config(); }, [this] { return readiness; },
-            [this](const PushEvent& event) { return plan(event); }) {
+            [this](const PushEvent& event) { return plan(event); }, deeds) {
     server_.start();
     port_ = std::stoi(server_.address().substr(server_.address().rfind(':') + 1));
   }
@@ -122,6 +122,50 @@ class House {
     return json::object{{"source", event.source}, {"ref", event.ref}, {"commit", some_commit},
                         {"title", "Say"},         {"author", "Ann"},  {"images", json::array()}};
   };
+
+  std::vector<ReplicateWish> wishes;  ///< that were accepted
+  Deeds deeds{
+      [] {},
+      [this](const ReplicateWish& wish) -> json::value {
+        wishes.push_back(wish);
+        if (!wish.rule.empty())
+          return json::object{{"missing", json::array()},
+                              {"vanished", json::array()},
+                              {"same", 1},
+                              {"left_out", 0}};
+        Replication made = replication();
+        return to_json(store.get_replication(store.add_replication(made)));
+      },
+      [](const std::string& rule, bool apply) -> json::value {
+        if (rule != "old") throw Error(ErrorKind::not_found, "no such rule");
+        return json::array{
+            {{"repository", "near.example/shop"},
+             {"tags", {{{"tag", "1"}, {"digest", "sha256:1"}, {"keep", !apply}, {"why", "old"}}}},
+             {"deleted", json::array()},
+             {"notes", json::array()}}};
+      }};
+  static Replication replication() {
+    return {0,
+            1,
+            "far",
+            Reference::parse("near.example/shop")
+                .at(Digest::parse(concat("sha256:", std::string(64, 'a')))),
+            Reference::parse("far.example/shop"),
+            {"main"},
+            {},
+            ReplicationState::waiting,
+            0,
+            {},
+            {},
+            {},
+            {},
+            0,
+            0,
+            0,
+            0,
+            "",
+            {}};
+  }
 
  private:
   Guarded<std::shared_ptr<const config::Config>> config_;  // shared with the requests under it

@@ -130,6 +130,101 @@ TEST(Config, ReadsWhatIsAskedOfBasesAndMissesKeysThatAreNotThere) {
   EXPECT_FALSE(has(errors(wrong), "repository.json")) << errors(wrong);
 }
 
+TEST(Config, ReadsWhereImagesGoAndHowLongTagsStay) {
+  const Config config = parse(R"(
+replicate:
+  - name: eu
+    to: registry.eu.example/acme
+    tags: ["v*"]
+    platforms: linux/amd64
+    only_signed: true
+  - name: nightly
+    to: mirror.example
+    rename: "{repository}"
+    from: ["registry.example/acme/**"]
+    when: scheduled
+    schedule: "0 4 * * *"
+    delete_vanished: true
+retain:
+  - {name: versions, repositories: "registry.example/acme/*", keep: 3}
+  - {name: branches, repositories: registry.example/acme/web, by: time, newer_than: 30d, deployed: /etc/in-use}
+registries:
+  registry.eu.example: {signatures: legacy}
+keys: {folder: keys}
+sources:
+  hello: {url: "https://git.example/a.git", image: registry.example/acme/web}
+)",
+                              "l.yml");
+  ASSERT_EQ(config.replicate.size(), 2u);
+  EXPECT_EQ(config.replicate[0].terms.platforms, std::vector<std::string>{"linux/amd64"});
+  EXPECT_TRUE(config.replicate[0].terms.only_signed);
+  EXPECT_EQ(config.replicate[1].when, ReplicateWhen::scheduled);
+  ASSERT_EQ(config.retain.size(), 2u);
+  EXPECT_EQ(config.retain[0].keep, 3u);
+  EXPECT_EQ(config.retain[0].protect, Patterns{"latest"});
+  EXPECT_FALSE(config.retain[1].by_version);
+  EXPECT_EQ(config.registries.at("registry.eu.example").signatures, SignatureForms::legacy);
+  EXPECT_EQ(render(parse(render(config), "l.yml")), render(config));
+}
+
+TEST(Config, TakesHarborsReplicationPolicyAsItStandsInItsHandbook) {
+  const os::ScratchFolder folder;
+  os::replace_file(folder.path() / "policy.json", R"({
+  "name": "release-to-production",
+  "dest_registry": {"url": "https://harbor.prod.example", "insecure": false},
+  "dest_namespace": "production",
+  "trigger": {"type": "immediate"},
+  "filters": [
+    {"type": "tag", "pattern": "^v\\d+\\.\\d+\\.\\d+$"},
+    {"type": "name", "pattern": "acme/**"},
+    {"type": "label", "pattern": "release=yes"}
+  ]
+})");
+  os::replace_file(folder.path() / "more.json", R"([
+  {"name": "nightly", "dest_registry": {"url": "http://10.0.0.7:5000", "insecure": true},
+   "trigger": {"type": "scheduled", "trigger_settings": {"cron": "0 0 2 * * *"}}, "deletion": false,
+   "filters": [{"type": "tag", "value": "*-debug", "decoration": "excludes"}]},
+  {"name": "off", "enabled": false, "dest_registry": {"url": "https://x.example"}}])");
+  os::replace_file(folder.path() / "l.yml", R"(
+replicate: [{file: policy.json}, {file: more.json}]
+sources: {hello: {url: "https://git.example/a.git", image: registry.example/acme/web}}
+)");
+  const Config config = load(folder.path() / "l.yml");
+  ASSERT_EQ(config.replicate.size(), 2u);
+  const ReplicateRule& release = config.replicate[0];
+  EXPECT_EQ(release.to, "harbor.prod.example/production");
+  EXPECT_EQ(release.when, ReplicateWhen::immediate);
+  EXPECT_EQ(release.tags, Patterns{"^v\\d+\\.\\d+\\.\\d+$"});
+  EXPECT_EQ(release.names, Patterns{"acme/**"});
+  EXPECT_EQ(release.labels, Patterns{"release=yes"});
+  EXPECT_TRUE(config.registries.at("harbor.prod.example").trust.verify);
+  const ReplicateRule& nightly = config.replicate[1];
+  EXPECT_EQ(nightly.schedule, "0 2 * * *");
+  EXPECT_EQ(nightly.tags_except, Patterns{"*-debug"});
+  EXPECT_TRUE(config.registries.at("10.0.0.7:5000").plain_http);
+  EXPECT_FALSE(config.registries.at("10.0.0.7:5000").trust.verify);
+}
+
+TEST(Config, RefusesRulesThatCannotBeMeant) {
+  const auto refused = [](const std::string& rules) {
+    return refusal(concat(
+        rules, "\nsources: {a: {url: \"https://git.example/a.git\", image: r.example/a}}\n"));
+  };
+  EXPECT_TRUE(
+      has(refused("retain: [{name: all, repositories: r.example/a}]"), "would keep nothing"));
+  EXPECT_TRUE(has(refused("retain: [{name: x, keep: 0, repositories: a}]"), "would keep nothing"));
+  EXPECT_TRUE(has(refused("replicate: [{name: x, to: \"https://r.example\"}]"), "needs `to`"));
+  EXPECT_TRUE(has(refused("replicate: [{name: x, to: r.example, when: scheduled}]"), "`schedule`"));
+  EXPECT_TRUE(
+      has(refused("replicate: [{name: x, to: r.example, only_signed: true}]"), "no `keys`"));
+  EXPECT_TRUE(
+      has(refused("replicate: [{name: x, to: r.example, delete_vanished: true}]"), "`from`"));
+  EXPECT_TRUE(has(refused("replicate: [{file: missing.json}]"), "missing.json"));
+  EXPECT_TRUE(
+      has(refused("replicate: [{name: x, dest_registry: {insecure: true}}]"), "needs the `url`"));
+  EXPECT_TRUE(has(refused("replicate: [{nmae: x, to: r.example}]"), "did you mean \"name\""));
+}
+
 TEST(Config, FindsAnEngineWhenNoneIsNamed) {
   setenv("DOCKER_HOST", "unix:///run/other.sock", 1);
   const Config config = parse("sources: {a: {url: /a.git, image: localhost/a}}", "l.yml");

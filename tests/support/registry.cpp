@@ -114,6 +114,13 @@ void RealRegistry::clear_access_log() {
     throw Error(ErrorKind::internal, "cannot empty the registry's access log");
 }
 
+void RealRegistry::lose_blob(const std::string& digest) {
+  const std::string hex = digest.substr(digest.find(':') + 1);
+  if (std::filesystem::remove_all(folder_.path() / "data/docker/registry/v2/blobs/sha256" /
+                                  hex.substr(0, 2) / hex) == 0)
+    throw Error(ErrorKind::not_found, concat("the registry has no blob ", digest));
+}
+
 std::string RealRegistry::log() const { return text_of(folder_.path() / "registry.log"); }
 
 }  // namespace lighterman::support

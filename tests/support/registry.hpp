@@ -39,6 +39,7 @@ class RealRegistry {
   /// How many lines of the access log hold all of `method`, a space and `path`, in this order.
   std::size_t count_requests(const std::string& method, const std::string& path) const;
   void clear_access_log();
+  void lose_blob(const std::string& digest);  ///< as a damaged disk would
   std::string log() const;  ///< what it says about itself
 
  private:

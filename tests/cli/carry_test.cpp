@@ -1,0 +1,157 @@
+// Images on their way to other registries, as an operator sees them.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "cli/daemon.hpp"
+#include "core/text.hpp"
+#include "os/file.hpp"
+#include "support/peers.hpp"
+
+namespace lighterman::cli {
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A harbour with a second registry that images go on to.
+struct TwoHarbours : Harbour {
+  void configure(const std::string& more = "") {
+    write_config(concat("replicate:\n  - {name: far, to: ", far.host(), "/mirror, tags: [main]}\n",
+                        "  - {name: again, to: ", far.host(),
+                        "/again, when: manual}\nretain:\n  - {name: old, repositories: ", image(),
+                        ", keep: 1, by: time, live_branches: false, protect: [main]}\n", more));
+  }
+  void build(const std::string& text) {
+    git.write("text.txt", text);
+    git.commit(text);
+    const Said said = say({"run", "--source", "shop", "--ref", "main", "--follow"});
+    ASSERT_EQ(said.code, 0) << said.out << said.err;
+  }
+  bool all_carried() const {
+    return support::eventually(
+        [&] {
+          for (const auto& each :
+               json({"replications", "--limit", "200"}).at("replications").as_array())
+            if (each.at("ended").is_null() || each.at("state") == "waiting") return false;
+          return true;
+        },
+        std::chrono::seconds(120));
+  }
+  std::string name() const { return image().substr(image().rfind('/') + 1); }
+  support::RealRegistry far;
+};
+
+TEST(Carry, WhatIsPublishedGoesOnToTheOtherRegistryAndIsShown) {
+  TwoHarbours harbour;
+  harbour.configure();
+  harbour.start();
+  harbour.build("one");
+  ASSERT_TRUE(harbour.all_carried());
+  const Said shown = harbour.say({"replications"});
+  EXPECT_EQ(shown.code, 0);
+  EXPECT_TRUE(has(shown.out,
+                  concat("done  ", harbour.far.host(), "/mirror/", harbour.name(), ":main  (far)")))
+      << shown.out;
+  const support::Peers peers(harbour.file(""));
+  peers.must("crane", {"validate", "--insecure", "--remote",
+                       concat(harbour.far.host(), "/mirror/", harbour.name(), ":main")});
+  const Said run = harbour.say({"logs", "1"});
+  EXPECT_TRUE(has(run.out, "replication 1 carries it to ")) << run.out;
+
+  const Said dry = harbour.say({"replicate", "again", "--dry-run"});
+  EXPECT_TRUE(has(dry.out, "would carry ")) << dry.out << dry.err;
+  EXPECT_EQ(harbour.say({"replicate", "again"}).code, 0);
+  ASSERT_TRUE(harbour.all_carried());
+  EXPECT_TRUE(has(harbour.say({"replicate", "again", "--dry-run"}).out, "tags are there already"));
+  EXPECT_EQ(harbour.say({"replicate", "agian"}).code, 3);
+
+  const Said promoted = harbour.say(
+      {"promote", harbour.image() + ":main", harbour.far.host() + "/prod/web:1.0", "--follow"});
+  EXPECT_EQ(promoted.code, 0) << promoted.out << promoted.err;
+  const std::string place = harbour.far.host() + "/prod/web:1.0";
+  EXPECT_EQ(peers.must("crane", {"digest", "--insecure", place}),
+            peers.must("crane", {"digest", "--insecure", harbour.image() + ":main"}));
+  EXPECT_EQ(harbour.say({"promote", harbour.image() + ":nope", place}).code, 3);
+}
+
+TEST(Carry, OldTagsAreShownBeforeTheyGo) {
+  TwoHarbours harbour;
+  harbour.configure();
+  harbour.start();
+  const support::Peers peers(harbour.file(""));
+  harbour.build("one");
+  peers.must("crane", {"tag", "--insecure", harbour.image() + ":main", "first"});
+  harbour.build("two");
+  const Said plan = harbour.say({"retain", "old"});
+  EXPECT_EQ(plan.code, 0) << plan.err;
+  EXPECT_TRUE(has(plan.out, "keep    main  (protected)")) << plan.out;
+  EXPECT_TRUE(has(plan.out, "delete  first  (no rule keeps it)")) << plan.out;
+  EXPECT_TRUE(has(plan.out, "lighterman retain old --apply")) << plan.out;
+  EXPECT_TRUE(harbour.published("first"));
+  EXPECT_EQ(harbour.say({"retain", "old", "--apply"}).code, 0);
+  EXPECT_FALSE(harbour.published("first"));
+  EXPECT_TRUE(harbour.published("main"));
+}
+
+TEST(Carry, AHundredReplicationsThatADeadDaemonLeftEndCompleteAndSendNothingTwice) {
+  TwoHarbours harbour;
+  harbour.configure();
+  harbour.start();
+  harbour.build("one");
+  ASSERT_TRUE(harbour.all_carried());
+  harbour.far.clear_access_log();
+  constexpr int count = 100;
+  for (int i = 0; i < count; ++i)
+    ASSERT_EQ(harbour
+                  .say({"promote", harbour.image() + ":main",
+                        concat(harbour.far.host(), "/many/r", i, ":1")})
+                  .code,
+              0);
+  harbour.kill();
+  harbour.start();
+  ASSERT_TRUE(harbour.all_carried());
+  int done = 0;
+  for (const auto& each :
+       harbour.json({"replications", "--limit", "200"}).at("replications").as_array())
+    done += each.at("state") == "done" ? 1 : 0;
+  EXPECT_GE(done, count);
+  const support::Peers peers(harbour.file(""));
+  for (const int i : {0, count / 2, count - 1})
+    peers.must("crane", {"validate", "--insecure", "--fast", "--remote",
+                         concat(harbour.far.host(), "/many/r", i, ":1")});
+  // What a repository had confirmed (201) is not confirmed to it a second time.
+  std::set<std::string> confirmed;
+  for (const std::string& line : split(harbour.far.access_log(), '\n')) {
+    const bool blob =
+        has(line, "PUT /v2/many/") && has(line, "/blobs/uploads/") && has(line, " 201 ");
+    if (!blob) continue;
+    const std::size_t from = line.find("/v2/"), digest = line.find("digest=");
+    const std::string key = concat(line.substr(from, line.find("/blobs") - from),
+                                   line.substr(digest, line.find_first_of("& ", digest) - digest));
+    EXPECT_TRUE(confirmed.insert(key).second) << line;
+  }
+}
+
+TEST(Carry, CopyAndSyncNeedNoDaemon) {
+  TwoHarbours harbour;
+  harbour.configure();
+  harbour.start();
+  harbour.build("one");
+  const std::string there = harbour.far.host() + "/by/hand";
+  const Said copied = harbour.say({"copy", harbour.image() + ":main", there + ":main"});
+  EXPECT_EQ(copied.code, 0) << copied.err;
+  EXPECT_TRUE(has(copied.out, " sent")) << copied.out;
+  EXPECT_TRUE(has(harbour.say({"sync", harbour.image(), there, "--dry-run"}).out,
+                  "1 tag is there already"));
+  harbour.build("two");
+  const Said synced = harbour.say({"sync", harbour.image(), there});
+  EXPECT_EQ(synced.code, 0) << synced.err;
+  EXPECT_TRUE(has(synced.out, "1 images carried")) << synced.out;
+  EXPECT_EQ(harbour.say({"copy", harbour.image() + ":nope", there}).code, 3);
+  EXPECT_EQ(harbour.say({"copy", "not/a reference", there}).code, 2);
+}
+
+}  // namespace
+}  // namespace lighterman::cli

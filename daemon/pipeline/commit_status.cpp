@@ -65,9 +65,8 @@ std::string cut(const std::string& text) {
 }
 
 std::string path_of(const CommitStatus& status, const config::StatusPlace& place) {
-  const std::vector<std::string> parts = split(place.repository, '/');
-  std::vector<std::string> escaped;
-  for (const std::string& part : parts) escaped.push_back(render_url_part(part));
+  std::vector<std::string> escaped = split(place.repository, '/');
+  for (std::string& part : escaped) part = render_url_part(part);
   const std::string repository = join(escaped, "/");
   switch (place.forge) {
     case Forge::gitlab:

@@ -16,6 +16,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
+#include "pipeline/commit_status.hpp"
 #include "pipeline/yard.hpp"
 #include "registry/trial.hpp"
 #include "scan/trivy.hpp"
@@ -124,6 +125,19 @@ class Rounds {
       if (heads == 0) return doubtful("there is no branch yet", "push one");
       return good(concat(heads, heads == 1 ? " branch or tag" : " branches and tags"));
     });
+    if (source.status)
+      add(concat("commit statuses of ", source.name), "look at the source's `status`",
+          [&] { return look_at_forge(source); });
+  }
+
+  Look look_at_forge(const config::Source& source) {
+    const config::StatusPlace place = config::status_place(source);
+    const Secret token = os::read_secret(source.status->token_place);
+    net::Request request = pipeline::look_request(place, source.status->username, token);
+    request.trust.ca_file = source.ca_file;
+    pipeline::check_answer(request, http_.perform(request), place, token);
+    return good(concat(place.api, " knows the token, which may see ", place.repository,
+                       " (whether it may set statuses, only a run tells)"));
   }
 
   void look_at_registries() {
@@ -218,6 +232,7 @@ class Rounds {
   os::ScratchFolder scratch_;
   store::Store store_;
   pipeline::Yard yard_;
+  net::Client http_;
   Instant now_;
   std::vector<Look> looks_;
 };

@@ -49,9 +49,9 @@ struct Meters {
                 "Time that plugins took to answer a hook, with what they asked others meanwhile");
   Family<Counter>& hooks =
       counter("lighterman_webhooks_total", "Webhook deliveries by forge and what came of them");
-  Family<Counter>& actions =
-      counter("lighterman_actions_ended_total",
-              "Notices of plugins and commit statuses that were told (done) or given up (failed)");
+  Family<Counter>& actions = counter("lighterman_actions_ended_total",
+                                     "Notices of plugins and commit statuses that were told, or "
+                                     "are told by a newer one (done), or given up (failed)");
   Family<Counter>& blobs =
       counter("lighterman_registry_blobs_total",
               "Layers and image configurations by how they came to be in the registry");

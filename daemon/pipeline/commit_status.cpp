@@ -64,21 +64,26 @@ std::string cut(const std::string& text) {
   return concat(shortened(text, longest_description - dots.size()), dots);
 }
 
-std::string path_of(const CommitStatus& status, const config::StatusPlace& place) {
-  std::vector<std::string> escaped = split(place.repository, '/');
-  for (std::string& part : escaped) part = render_url_part(part);
-  const std::string repository = join(escaped, "/");
+/// Below the API's base URL.
+std::string repository_path(const config::StatusPlace& place) {
+  std::vector<std::string> parts = split(place.repository, '/');
+  for (std::string& part : parts) part = render_url_part(part);
   switch (place.forge) {
     case Forge::gitlab:
-      return concat("/projects/", render_url_part(place.repository), "/statuses/", status.commit);
+      return concat("/projects/", render_url_part(place.repository));
     case Forge::bitbucket:
-      return concat("/repositories/", repository, "/commit/", status.commit, "/statuses/build");
+      return concat("/repositories/", join(parts, "/"));
     case Forge::bitbucket_server:
-      return concat("/rest/api/latest/projects/", escaped.front(), "/repos/", escaped.back(),
-                    "/commits/", status.commit, "/builds");
+      return concat("/rest/api/latest/projects/", parts.front(), "/repos/", parts.back());
     default:
-      return concat("/repos/", repository, "/statuses/", status.commit);
+      return concat("/repos/", join(parts, "/"));
   }
+}
+
+std::string status_path(const std::string& commit, Forge forge) {
+  if (forge == Forge::bitbucket) return concat("/commit/", commit, "/statuses/build");
+  if (forge == Forge::bitbucket_server) return concat("/commits/", commit, "/builds");
+  return concat("/statuses/", commit);
 }
 
 boost::json::object body_of(const CommitStatus& status, Forge forge) {
@@ -184,14 +189,11 @@ std::string_view word_for(Standing standing, Forge forge) noexcept {
   return atlassian ? "FAILED" : gitlab ? "failed" : "error";
 }
 
-net::Request request_for(const CommitStatus& status, const config::StatusPlace& place,
-                         const std::string& username, const Secret& token) {
+net::Request look_request(const config::StatusPlace& place, const std::string& username,
+                          const Secret& token) {
   net::Request request;
-  request.method = "POST";
-  request.url = concat(place.api, path_of(status, place));
+  request.url = concat(place.api, repository_path(place));
   request.headers.add("Accept", "application/json");
-  request.headers.add("Content-Type", "application/json");
-  request.body = boost::json::serialize(body_of(status, place.forge));
   if (!username.empty()) {
     request.basic = std::pair(username, token);
   } else if (place.forge == Forge::gitea || place.forge == Forge::forgejo) {
@@ -202,13 +204,23 @@ net::Request request_for(const CommitStatus& status, const config::StatusPlace& 
   return request;
 }
 
+net::Request request_for(const CommitStatus& status, const config::StatusPlace& place,
+                         const std::string& username, const Secret& token) {
+  net::Request request = look_request(place, username, token);
+  request.method = "POST";
+  request.url += status_path(status.commit, place.forge);
+  request.headers.add("Content-Type", "application/json");
+  request.body = boost::json::serialize(body_of(status, place.forge));
+  return request;
+}
+
 void check_answer(const net::Request& request, const net::Response& answer,
                   const config::StatusPlace& place, const Secret& token) {
   if ((answer.status >= 200 && answer.status < 300) || is_known_already(answer, place.forge))
     return;
   const std::string text(trim(without(valid_utf8(answer.body), token)));
   const std::string said =
-      concat("POST ", net::Url::parse(request.url).shown(), ": ", answer.status,
+      concat(request.method, ' ', net::Url::parse(request.url).shown(), ": ", answer.status,
              text.empty() ? "" : concat(": ", shortened(text, 200)));
   if (const auto rest = asked_rest(answer)) throw net::Busy(said, *rest);
   const int code = answer.status;

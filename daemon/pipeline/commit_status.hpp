@@ -39,6 +39,10 @@ std::string_view word_for(Standing standing, Forge forge) noexcept;
 net::Request request_for(const CommitStatus& status, const config::StatusPlace& place,
                          const std::string& username, const Secret& token);
 
+/// Asks for the repository, with the same token: whether it is known, and may see it.
+net::Request look_request(const config::StatusPlace& place, const std::string& username,
+                          const Secret& token);
+
 /// Returns when the forge took it, or had it already. Error(unavailable), with the pause it asks
 /// for (net::Busy), is worth another try; others are not, and say what to do. No message holds the
 /// token.

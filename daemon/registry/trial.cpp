@@ -23,7 +23,8 @@ Door look_at(const Options& options, const std::stop_token& stop) {
 void try_push(const Options& options, const Reference& repository, const std::stop_token& stop) {
   net::Client http;
   Access access(options, http);
-  const std::string name = repository.repository(), scope = push_scope(name);
+  const std::string& name = repository.repository();
+  const std::string scope = push_scope(name);
   net::Request begin;
   begin.method = "POST";
   begin.url = concat(access.base(stop), "/v2/", name, "/blobs/uploads/");

@@ -3,6 +3,7 @@
 
 #include "cli/daemon.hpp"
 #include "core/text.hpp"
+#include "support/forge.hpp"
 
 namespace lighterman::cli {
 namespace {
@@ -24,6 +25,23 @@ TEST(Doctor, FindsAllWellWhereAPushWouldBePublished) {
       << said.out;
   EXPECT_TRUE(has(said.out, "free, ")) << said.out;
   EXPECT_TRUE(has(said.out, "pushes can be built and published")) << said.out;
+}
+
+TEST(Doctor, TriesTheTokenForCommitStatusesWithoutSettingAny) {
+  support::FakeForge forge;
+  Harbour harbour;
+  os::replace_file(harbour.file("forge.token"), "t0ken-of-the-forge\n", 0600);
+  harbour.write_config(concat(
+      "    forge: gitlab\n    status: {api: \"", forge.url("/api/v4"),
+      "\", repository: acme/shop, token: \"file:", harbour.file("forge.token").string(), "\"}\n"));
+  const std::vector<std::string> words{"doctor", "--config", "lighterman.yml"};
+  EXPECT_TRUE(has(harbour.say(words).out, "ok: commit statuses of shop: "));
+  EXPECT_EQ(forge.calls().at(0).line(), "GET /api/v4/projects/acme%2Fshop HTTP/1.1");
+  forge.next("401 Unauthorized");
+  const Said refused = harbour.say(words);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_TRUE(has(refused.out, "it does not know the token")) << refused.out;
+  EXPECT_FALSE(has(refused.out, "t0ken")) << refused.out;
 }
 
 TEST(Doctor, NamesEachThingThatIsBrokenAndHowToMendIt) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 
+#include "core/guarded.hpp"
 #include "core/text.hpp"
 #include "metrics/sheet.hpp"
 #include "pipeline/house.hpp"
@@ -64,7 +65,9 @@ TEST(Counts, TellAnEngineThatAnswersFromOneThatDoesNot) {
   gone.host = "unix:///nowhere/docker.sock";
   house.config.engines.push_back(gone);
   house.start();
-  const Lookout lookout([&] { return house.yard; }, std::chrono::milliseconds(20));
+  Guarded<std::shared_ptr<Yard>> yard{house.yard};
+  const Lookout lookout([&] { return yard.with([](const auto& now) { return now; }); },
+                        std::chrono::milliseconds(20));
   const auto up = [](const char* engine) {
     const auto all = samples();
     const auto found = all.find(concat("lighterman_engine_up{engine=\"", engine, "\"}"));
@@ -72,8 +75,10 @@ TEST(Counts, TellAnEngineThatAnswersFromOneThatDoesNot) {
   };
   EXPECT_TRUE(support::eventually([&] { return up("real") == 1 && up("gone") == 0; }));
   house.config.engines.pop_back();
-  house.yard =
-      std::make_shared<Yard>(std::make_shared<const config::Config>(house.config), *house.store);
+  yard.with([&](auto& now) {
+    now =
+        std::make_shared<Yard>(std::make_shared<const config::Config>(house.config), *house.store);
+  });
   EXPECT_TRUE(support::eventually([&] { return up("gone") == -1; }));
 }
 

@@ -26,7 +26,9 @@ class FakeForge {
                head = connection.read_head()) {
             const std::string small = lower(head);
             const std::size_t at = small.find("content-length: ");
-            const std::string body = connection.read(std::stoul(small.substr(at + 16)));
+            const std::string body = at == std::string::npos
+                                         ? "null"
+                                         : connection.read(std::stoul(small.substr(at + 16)));
             std::string answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}";
             script_.with([&](auto& next) {
               if (next.empty()) return;

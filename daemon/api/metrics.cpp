@@ -53,6 +53,11 @@ void add_runs(Sheet& sheet, const store::Figures& figures, const config::Config&
     sheet.gauge("lighterman_actions_waiting",
                 "Notices of plugins (post) and commit statuses (status) that are not told yet",
                 static_cast<double>(count), {{"kind", kind}});
+  std::map<std::string, std::int64_t> replications{{"waiting", 0}, {"running", 0}};
+  for (const auto& [state, count] : figures.replications) replications[state] = count;
+  for (const auto& [state, count] : replications)
+    sheet.gauge("lighterman_replications", "Images on their way from one registry to another",
+                static_cast<double>(count), {{"state", state}});
 }
 
 void add_images(Sheet& sheet, const std::vector<store::ImageFigures>& images) {

@@ -30,10 +30,16 @@ Figures Store::figures() const {
       while (rows.step())
         figures.ends.push_back({rows.text(0), parse_run_state(rows.text(1)), rows.number(2)});
     }
-    Statement rows = database.query(
-        "SELECT kind, count(*) FROM actions INDEXED BY actions_due WHERE state = 'waiting'"
-        " GROUP BY kind");
-    while (rows.step()) figures.waiting_actions[rows.text(0)] = rows.number(1);
+    const auto count = [&](std::map<std::string, std::int64_t>& into, const char* sql) {
+      Statement rows = database.query(sql);
+      while (rows.step()) into[rows.text(0)] = rows.number(1);
+    };
+    count(figures.waiting_actions,
+          "SELECT kind, count(*) FROM actions INDEXED BY actions_due WHERE state = 'waiting'"
+          " GROUP BY kind");
+    count(figures.replications,
+          "SELECT state, count(*) FROM replications INDEXED BY replications_open"
+          " WHERE state IN ('waiting', 'running') GROUP BY state");
     return figures;
   });
 }

@@ -21,6 +21,7 @@ struct Figures {
   std::optional<Instant> oldest_queued;                 ///< since when that run waits
   std::vector<Ends> ends;                               ///< ever; an allowed run ends twice
   std::map<std::string, std::int64_t> waiting_actions;  ///< by kind
+  std::map<std::string, std::int64_t> replications;     ///< that are not at their end, by state
 };
 
 /// One image of a source, over all its publications that a tag names.

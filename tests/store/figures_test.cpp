@@ -98,6 +98,34 @@ TEST_F(FiguresOfAStore, CountFindingsOfTheNewestScanOfWhatIsStillTagged) {
   EXPECT_EQ(images[0].findings.at("CRITICAL"), 3);
 }
 
+TEST_F(FiguresOfAStore, CountReplicationsUntilTheyAreAtTheirEnd) {
+  const Reference source = Reference::parse(concat("r.example/web@sha256:", std::string(64, 'a')));
+  const auto add = [&](const std::string& target) {
+    return store.add_replication({0,
+                                  0,
+                                  "all",
+                                  source,
+                                  Reference::parse(target),
+                                  {"main"},
+                                  {},
+                                  ReplicationState::waiting,
+                                  0,
+                                  now,
+                                  now,
+                                  {},
+                                  {},
+                                  0,
+                                  0,
+                                  0,
+                                  0,
+                                  "",
+                                  {}});
+  };
+  add("far.example/web");
+  store.cancel_replication(add("near.example/web"), "not needed");
+  EXPECT_EQ(store.figures().replications, (std::map<std::string, std::int64_t>{{"waiting", 1}}));
+}
+
 TEST(FiguresOfAnOldStore, CountTheRunsItAlreadyHad) {
   const os::ScratchFolder folder;
   const auto file = folder.path() / "l.db";

@@ -8,7 +8,8 @@
 #include "api/server.hpp"
 #include "api/wish.hpp"
 #include "core/text.hpp"
-#include "intake/hook.hpp"
+#include "intake/signature.hpp"
+#include "metrics/meters.hpp"
 
 namespace lighterman::api {
 namespace {
@@ -41,19 +42,16 @@ std::string why_not(const PushEvent& event, const config::Source& source) {
                 branch ? "branches" : "git_tags");
 }
 
-}  // namespace
-
-void receive_hook(Room& room, Exchange& exchange) {
-  const Snapshot::Door& door = door_of(exchange);
-  const std::string body =
-      exchange.connection.read_body(room.options.body_limit, room.options.request_limit);
-  const intake::Delivery delivery{
-      [&](std::string_view name) { return std::string(exchange.head.find(lower(name))); }, body};
+/// Returns what came of it, as metrics call it.
+std::string_view answer_delivery(Room& room, Exchange& exchange, const Snapshot::Door& door,
+                                 const intake::Delivery& delivery) {
   const intake::HookOptions options{door.source->name, door.source->forge, door.secret};
   Reading reading = intake::read_hook(delivery, options, room.options.clock());
   if (const auto* rejected = std::get_if<Rejected>(&reading)) refuse(401, rejected->why);
-  if (const auto* ignored = std::get_if<Ignored>(&reading))
-    return answer(exchange, 200, boost::json::object{{"ignored", ignored->why}});
+  if (const auto* ignored = std::get_if<Ignored>(&reading)) {
+    answer(exchange, 200, boost::json::object{{"ignored", ignored->why}});
+    return "ignored";
+  }
 
   std::string ignored;
   std::optional<RunId> first;
@@ -69,12 +67,36 @@ void receive_hook(Room& room, Exchange& exchange) {
     duplicate = duplicate && added.duplicate;
     runs.emplace_back(added.run);
   }
-  if (!first) return answer(exchange, 200, boost::json::object{{"ignored", ignored}});
+  if (!first) {
+    answer(exchange, 200, boost::json::object{{"ignored", ignored}});
+    return "ignored";
+  }
   const std::string url = url_of(exchange, *first);
   exchange.reply.set_header("Location", url);
   answer(exchange, 202,
          boost::json::object{
              {"run", *first}, {"url", url}, {"duplicate", duplicate}, {"runs", std::move(runs)}});
+  return duplicate ? "duplicate" : "accepted";
+}
+
+}  // namespace
+
+void receive_hook(Room& room, Exchange& exchange) {
+  const Snapshot::Door& door = door_of(exchange);
+  const std::string body =
+      exchange.connection.read_body(room.options.body_limit, room.options.request_limit);
+  const intake::Delivery delivery{
+      [&](std::string_view name) { return std::string(exchange.head.find(lower(name))); }, body};
+  const std::string_view forge = render(intake::forge_of(delivery, door.source->forge));
+  try {
+    metrics::hook_answered(forge, answer_delivery(room, exchange, door, delivery));
+  } catch (const Refused&) {
+    metrics::hook_answered(forge, "rejected");
+    throw;
+  } catch (const Error&) {
+    metrics::hook_answered(forge, "broken");
+    throw;
+  }
 }
 
 }  // namespace lighterman::api

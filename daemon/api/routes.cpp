@@ -38,6 +38,7 @@ constexpr Route table[] = {
     {"GET", "/readyz", Access::open, tell_readiness},
     {"GET", "/version", Access::open, tell_version},
     {"GET", "/openapi.json", Access::open, tell_description},
+    {"GET", "/metrics", Access::metrics, tell_metrics},
 };
 
 std::string_view next_part(std::string_view& path) noexcept {

@@ -16,9 +16,11 @@ class Store;
 
 namespace lighterman::api {
 
+struct Berths;
 struct Deeds;
 struct Exchange;
 class Followers;
+class ImageCounts;
 struct Options;
 struct Readiness;
 
@@ -36,6 +38,8 @@ struct Room {
   const std::function<Readiness()>& readiness;
   Planner& planner;
   const Deeds& deeds;
+  const Berths& berths;
+  ImageCounts& image_counts;
 };
 
 enum class Access {
@@ -44,6 +48,7 @@ enum class Access {
   viewer,
   trigger,
   operate,
+  metrics,  ///< a viewer's, or none where the configuration says `metrics: {open: true}`
 };
 
 /// One operation; HEAD follows GET.
@@ -91,5 +96,6 @@ void tell_health(Room& room, Exchange& exchange);
 void tell_readiness(Room& room, Exchange& exchange);
 void tell_version(Room& room, Exchange& exchange);
 void tell_description(Room& room, Exchange& exchange);
+void tell_metrics(Room& room, Exchange& exchange);
 
 }  // namespace lighterman::api

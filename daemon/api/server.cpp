@@ -5,6 +5,7 @@
 #include "api/door.hpp"
 #include "api/followers.hpp"
 #include "api/front.hpp"
+#include "api/metrics.hpp"
 #include "core/text.hpp"
 
 namespace lighterman::api {
@@ -21,7 +22,8 @@ struct Server::Inside {
         snapshots(std::move(config)),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
-        door({options, the_store, followers, readiness, planner, deeds}, snapshots),
+        door({options, the_store, followers, readiness, planner, deeds, berths, image_counts},
+             snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
   Options options;
@@ -30,6 +32,7 @@ struct Server::Inside {
   Deeds deeds;
   Snapshots snapshots;
   Berths berths;
+  ImageCounts image_counts;
   Followers followers;
   Door door;
   Front front;

@@ -8,8 +8,6 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "intake/cron.hpp"
-#include "intake/hook.hpp"
-#include "intake/signature.hpp"
 #include "os/file.hpp"
 #include "pipeline/rulebook.hpp"
 #include "pipeline/selection.hpp"
@@ -127,8 +125,6 @@ std::vector<Finding> examine_all(const Config& config) {
     const std::string path = concat("sources.", name);
     for (const config::Schedule& schedule : source.schedules)
       add_if_bad(path + ".schedules", [&] { intake::Cron::parse(schedule.cron); });
-    const std::string& forge = source.forge;
-    if (!forge.empty()) add_if_bad(path + ".forge", [&] { intake::forge_of({}, forge); });
   }
   return findings;
 }

@@ -8,7 +8,7 @@
 
 namespace lighterman::cli {
 
-/// config::examine() and what only the rooms above it can tell: schedules and forges.
+/// config::examine() and what only the rooms above it can tell: plugins and schedules.
 std::vector<config::Finding> examine_all(const config::Config& config);
 
 /// Prints what the configuration means, defaults included, and what is wrong with it; `online`

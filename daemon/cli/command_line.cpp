@@ -9,6 +9,7 @@
 #include "cli/carry_verbs.hpp"
 #include "cli/check.hpp"
 #include "cli/completion.hpp"
+#include "cli/doctor.hpp"
 #include "cli/plugin_verbs.hpp"
 #include "cli/policy_verbs.hpp"
 #include "cli/serve.hpp"
@@ -87,6 +88,9 @@ void add_configuration_verbs(CLI::App& app, Words& words) {
                   with_file([&] { return check(words.config, words.online, words.form()); }));
   verb->add_option("--config", words.config, "The configuration file")->capture_default_str();
   verb->add_flag("--online", words.online, "Ask engines, registries and repositories too");
+  verb = add_verb(app, words, "doctor", "Try all that a push needs, and say how to mend what fails",
+                  with_file([&] { return doctor(words.config, words.form()); }));
+  verb->add_option("--config", words.config, "The configuration file")->capture_default_str();
   verb = add_verb(app, words, "init", "Write a commented configuration and a webhook secret",
                   [&] { return init(words.init, words.form()); });
   verb->add_option("file", words.init, "Where to write it")->capture_default_str();

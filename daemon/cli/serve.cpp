@@ -10,6 +10,7 @@
 #include <csignal>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "api/server.hpp"
@@ -22,6 +23,7 @@
 #include "pipeline/errands.hpp"
 #include "pipeline/key_care.hpp"
 #include "pipeline/leftovers.hpp"
+#include "pipeline/lookout.hpp"
 #include "pipeline/preview.hpp"
 #include "pipeline/replicator.hpp"
 #include "pipeline/rescan.hpp"
@@ -103,6 +105,13 @@ api::Options api_options(const config::Config& config) {
   return options;
 }
 
+std::set<std::string> told_sources(const config::Config& config) {
+  std::set<std::string> names;
+  for (const auto& [name, source] : config.sources)
+    if (source.status) names.insert(name);
+  return names;
+}
+
 /// The whole house. Members stand in start order; their destruction, in reverse, is the shutdown.
 class Daemon {
  public:
@@ -112,6 +121,7 @@ class Daemon {
         lock_(prepared(current()->data)),
         store_({current()->data / "lighterman.db"}),
         staging_(staging_options(*current()), store_) {
+    store_.announce(told_sources(*current()));
     for (const RunId run : store_.requeue_interrupted()) {
       log_.info("interrupted run goes on", {{"run", std::to_string(run)}});
     }
@@ -148,6 +158,7 @@ class Daemon {
         [this] { return yard(); }, store_, [this](const ActionRecord& action) { report(action); });
     key_care_ = std::make_unique<pipeline::KeyCare>(
         [this] { return yard(); }, store_, [this](const pipeline::KeyNews& news) { report(news); });
+    lookout_ = std::make_unique<pipeline::Lookout>([this] { return yard(); });
     keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
     watch();
     log_.info("ready", {{"listen", server_->address()},
@@ -172,6 +183,7 @@ class Daemon {
       watcher_.reset();
       yard_.with([&](auto& yard) { yard = std::move(next_yard); });
       config_.with([&](SharedConfig& config) { config = next; });
+      store_.announce(told_sources(*next));
       watch();
       log_.info("configuration reloaded", {{"sources", std::to_string(next->sources.size())}});
     } catch (const Error& error) {
@@ -214,10 +226,12 @@ class Daemon {
   }
   void report(const ActionRecord& action) const {
     if (action.state == ActionState::done) return;
-    log_.warn("a notice was not delivered", {{"run", std::to_string(action.run)},
-                                             {"plugin", action.plugin},
-                                             {"kind", action.kind},
-                                             {"why", action.why}});
+    log_.warn(
+        action.kind == "status" ? "a forge was not told of a run" : "a notice was not delivered",
+        {{"run", std::to_string(action.run)},
+         {"plugin", action.plugin},
+         {"kind", action.kind},
+         {"why", action.why}});
   }
   void report(const pipeline::KeyNews& news) const {
     log_.write(news.good ? DaemonLog::Level::info : DaemonLog::Level::warning, "key",
@@ -276,6 +290,7 @@ class Daemon {
   std::unique_ptr<pipeline::Workers> workers_;
   std::unique_ptr<pipeline::Errands> errands_;
   std::unique_ptr<pipeline::KeyCare> key_care_;
+  std::unique_ptr<pipeline::Lookout> lookout_;
   std::mutex keeping_;
   std::condition_variable_any woken_;
   std::jthread keeper_;

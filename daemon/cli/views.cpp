@@ -123,7 +123,9 @@ void show_stage(std::ostream& out, const Fields& stage) {
 void show_action(std::ostream& out, const Fields& action) {
   const std::string why = action.text_or("why", "");
   const std::string image = action.text_or("image", "");
-  out << "  " << safe(action.text("kind")) << " by plugin " << safe(action.text("plugin"))
+  const std::string plugin = action.text("plugin");
+  out << "  " << safe(action.text("kind"))
+      << (plugin.empty() ? " for the forge" : concat(" by plugin ", safe(plugin)))
       << (image.empty() ? "" : concat(" for image ", safe(image))) << ": " << action.text("state")
       << (why.empty() ? "" : concat(" (", safe(why), ')')) << '\n';
 }

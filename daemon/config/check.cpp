@@ -1,9 +1,11 @@
 #include <set>
 
 #include "config/rows.hpp"
+#include "config/status.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "engine/location.hpp"
+#include "net/url.hpp"
 
 namespace lighterman::config {
 namespace {
@@ -37,6 +39,16 @@ void check_one_of(const std::string& given, std::initializer_list<std::string_vi
   if (std::ranges::find(known, given) != known.end()) return;
   const std::vector<std::string> names(known.begin(), known.end());
   value.refuse(concat("must be ", join(names, " or "), did_you_mean(given, names)));
+}
+
+/// By a parser that throws, and tells what it said.
+template <class Parse>
+void check_by(const Parse& parse, const Value& value) {
+  try {
+    parse();
+  } catch (const Error& error) {
+    value.refuse(error.what());
+  }
 }
 
 void check_tokens(const Config& config, const Value& value) {
@@ -97,6 +109,39 @@ void check_images(const Config& config, const Source& source, const Value& value
   }
 }
 
+/// Two sources that tell the same commit by the same name would overwrite each other's word.
+void check_told_once(const Config& config, const Source& source, const StatusPlace& place,
+                     const Value& here) {
+  for (const auto& [name, other] : config.sources) {
+    if (name >= source.name || !other.status || other.status->context != source.status->context)
+      continue;
+    try {
+      const StatusPlace others = status_place(other);
+      if (others.api == place.api && others.repository == place.repository)
+        here.at({"context"})
+            .refuse(concat("is also that of source \"", name,
+                           "\" at the same repository: give each its own"));
+    } catch (const Error&) {
+      // Told at that source.
+    }
+  }
+}
+
+void check_status(const Config& config, const Source& source, const Value& here) {
+  const Status& status = *source.status;
+  if (status.token_place.empty())
+    here.at({"token"}).refuse("is missing: where the token lies, file:PATH or env:NAME");
+  if (!status.api.empty()) check_by([&] { net::Url::parse(status.api); }, here.at({"api"}));
+  const auto check_place = [&] {
+    const StatusPlace place = status_place(source);
+    const std::size_t longest = place.forge == Forge::bitbucket ? 40 : 255;
+    if (status.context.empty() || status.context.size() > longest)
+      here.at({"context"}).refuse(concat("must have 1 to ", longest, " characters"));
+    check_told_once(config, source, place, here);
+  };
+  check_by(check_place, here);
+}
+
 void check_source(const Config& config, const Source& source, const Value& value) {
   check_name(source.name, value);
   if (source.url.empty()) value.at({"url"}).refuse("is missing: where git fetches from");
@@ -105,6 +150,8 @@ void check_source(const Config& config, const Source& source, const Value& value
   if (source.repository_file && source.allowed_targets.empty())
     value.at({"allowed_targets"})
         .refuse("is missing: which registry/repository that file may publish to (globs)");
+  if (!source.forge.empty()) check_by([&] { parse_forge(source.forge); }, value.at({"forge"}));
+  if (source.status) check_status(config, source, value.at({"status"}));
   check_images(config, source, value);
 }
 

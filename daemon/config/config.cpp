@@ -37,6 +37,10 @@ std::string Config::base_url() const {
   return url;
 }
 
+std::string Config::run_url(std::int64_t run) const {
+  return concat(base_url(), "/api/v1/runs/", run);
+}
+
 const Source& Config::source(const std::string& name) const {
   if (const auto found = sources.find(name); found != sources.end()) return found->second;
   std::vector<std::string> known;

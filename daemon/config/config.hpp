@@ -54,6 +54,15 @@ struct Image {
   BuildLimits limits;
 };
 
+/// Where and as whom the forge is told how a run stands.
+struct Status {
+  std::string api;         ///< base URL; empty: told by the source's URL
+  std::string repository;  ///< as the API names it; empty: told by the source's URL
+  std::string username;    ///< for basic authentication; empty: the token alone
+  std::string token_place;
+  std::string context = "lighterman";  ///< the name that the status has at the commit
+};
+
 struct Source {
   std::string name;
   std::string url;
@@ -70,6 +79,7 @@ struct Source {
   bool repository_file = false;  ///< `.lighterman.yml` in the repository may describe images
   std::vector<std::string> allowed_targets;  ///< globs of names that file may publish to
   std::map<std::string, Image> images;
+  std::optional<Status> status;  ///< empty: the forge is told nothing
 };
 
 /// A plugin at work: which one, for which sources, with which settings and capabilities. Whether
@@ -161,6 +171,7 @@ struct Config {
   std::filesystem::path data = "/var/lib/lighterman";
   std::string log_format = "text";  ///< or "json"
   std::vector<Token> tokens;
+  bool metrics_open = false;  ///< /metrics needs no token
   std::string staging_listen = "127.0.0.1:7071";
   std::uint64_t staging_size_limit = 20ull << 30;
   std::string compression = "gzip";
@@ -187,6 +198,7 @@ struct Config {
   std::chrono::milliseconds keep_denied{std::chrono::hours(24 * 7)};
 
   std::string base_url() const;  ///< public_url, or else of `listen`; without a slash at its end
+  std::string run_url(std::int64_t run) const;          ///< where people see the run
   const Source& source(const std::string& name) const;  ///< Error(not_found) with did-you-mean
 };
 

@@ -3,8 +3,10 @@
 #include <boost/json/serialize.hpp>
 
 #include "config/rows.hpp"
+#include "config/status.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "net/url.hpp"
 #include "os/file.hpp"
 #include "os/hash.hpp"
 #include "os/program.hpp"
@@ -59,6 +61,15 @@ bool is_loopback(const std::string& address) {
          address.starts_with("[::1]:");
 }
 
+void examine_status(const Source& source, Findings& findings) {
+  const std::string path = concat("sources.", source.name, ".status");
+  findings.need_secret(path + ".token", source.status->token_place);
+  const net::Url api = net::Url::parse(status_place(source).api);
+  if (api.scheme == "http" && !api.is_loopback())
+    findings.add(Weight::warning, path + ".api",
+                 "is http, so that the token can be read on its way; use https");
+}
+
 void examine_source(const Source& source, Findings& findings) {
   const std::string path = concat("sources.", source.name);
   findings.need_secret(path + ".secret", source.secret_place);
@@ -67,6 +78,7 @@ void examine_source(const Source& source, Findings& findings) {
   findings.need_file(path + ".ssh_key", source.ssh_key_file);
   findings.need_file(path + ".known_hosts", source.known_hosts_file);
   findings.need_file(path + ".ca", source.ca_file);
+  if (source.status) examine_status(source, findings);
   if (source.secret_place.empty() && !source.poll && source.schedules.empty())
     findings.add(Weight::warning, path,
                  "has neither `secret` (webhooks) nor `every` or `schedules`; it is built by the "
@@ -153,6 +165,11 @@ std::vector<Finding> examine(const Config& config) {
   for (const auto& folder : config.plugin_folders) findings.need_file("plugin_folders", folder);
   if (config.sources.empty())
     findings.add(Weight::warning, "sources", "there are none, so there is nothing to build");
+  if (config.public_url.empty() && std::ranges::any_of(config.sources, [](const auto& source) {
+        return source.second.status.has_value();
+      }))
+    findings.add(Weight::warning, "public_url",
+                 concat("is not set, so the links of commit statuses lead to ", config.base_url()));
   for (const auto& [name, source] : config.sources) examine_source(source, findings);
   return findings.take();
 }

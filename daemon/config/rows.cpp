@@ -31,16 +31,16 @@ void read_each(std::vector<T>& to, const std::vector<Row<T>>& rows, const Value&
   for (const Value& item : value.items()) read_object(to.emplace_back(), rows, item);
 }
 
-/// A part of the file that is there or not.
-template <class Part>
-Row<Config> part(std::string name, std::optional<Part> Config::*member, std::string meaning,
-                 const std::vector<Row<Part>>& rows) {
+/// A part of the file, or of a source, that is there or not.
+template <class Whole, class Part>
+Row<Whole> part(std::string name, std::optional<Part> Whole::*member, std::string meaning,
+                const std::vector<Row<Part>>& rows) {
   return {std::move(name), std::move(meaning),
-          [member, &rows](Config& to, const Value& value) {
+          [member, &rows](Whole& to, const Value& value) {
             (to.*member).emplace();
             if (!value.node.IsNull()) read_object(*(to.*member), rows, value);
           },
-          [member, &rows](const Config& from) {
+          [member, &rows](const Whole& from) {
             return from.*member ? show_object(*(from.*member), rows) : Json();
           },
           object_schema(rows)};
@@ -133,6 +133,25 @@ const std::vector<Row<Schedule>>& schedule_rows() {
   return rows;
 }
 
+const std::vector<Row<Status>>& status_rows() {
+  static const std::vector<Row<Status>> rows{
+      row("api", &Status::api, "Base URL of the forge's API; default: told by the source's `url`"),
+      row("repository", &Status::repository,
+          "The repository as the API names it; default: told by the source's `url`"),
+      place("token", &Status::token_place, "A token that may set statuses: file:PATH or env:NAME"),
+      row("username", &Status::username, "Whose token it is, where the forge wants user and token"),
+      row("context", &Status::context, "The status's name at the commit"),
+  };
+  return rows;
+}
+
+const std::vector<Row<Config>>& metrics_rows() {
+  static const std::vector<Row<Config>> rows{
+      row("open", &Config::metrics_open, "Answer /metrics without a token, too"),
+  };
+  return rows;
+}
+
 const std::vector<Row<Config>>& staging_rows() {
   static const std::vector<Row<Config>> rows{
       row("listen", &Config::staging_listen, "Address that engines push to; loopback is best"),
@@ -205,6 +224,7 @@ const std::vector<Row<Source>>& source_rows() {
        [](Source& to, const Value& value) { read_images(to.images, value, image_rows()); },
        [](const Source& from) { return show_each(from.images, image_rows()); },
        map_of({{"anyOf", {schema_of(std::string()), object_schema(image_rows())}}})},
+      part("status", &Source::status, "Tell the forge how each commit's run stands", status_rows()),
   };
   return rows;
 }
@@ -219,6 +239,10 @@ const std::vector<Row<Config>>& config_rows() {
        [](Config& to, const Value& value) { read_each(to.tokens, token_rows(), value); },
        [](const Config& from) { return show_each(from.tokens, token_rows()); },
        list_of(object_schema(token_rows()))},
+      {"metrics", "For Prometheus, at /metrics",
+       [](Config& to, const Value& value) { read_object(to, metrics_rows(), value); },
+       [](const Config& from) { return show_object(from, metrics_rows()); },
+       object_schema(metrics_rows())},
       {"staging", "Where finished builds wait before they are published",
        [](Config& to, const Value& value) { read_object(to, staging_rows(), value); },
        [](const Config& from) { return show_object(from, staging_rows()); },

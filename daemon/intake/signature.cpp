@@ -1,8 +1,6 @@
 #include "intake/signature.hpp"
 
-#include <array>
 #include <charconv>
-#include <vector>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -10,17 +8,6 @@
 
 namespace lighterman::intake {
 namespace {
-
-constexpr std::array<std::pair<Forge, std::string_view>, 8> forge_names{{
-    {Forge::forgejo, "forgejo"},
-    {Forge::gitea, "gitea"},
-    {Forge::gogs, "gogs"},
-    {Forge::github, "github"},
-    {Forge::gitlab, "gitlab"},
-    {Forge::bitbucket, "bitbucket"},
-    {Forge::bitbucket_server, "bitbucket-server"},
-    {Forge::generic, "generic"},
-}};
 
 /// Of "sha256=<hex>" or "<hex>"; an empty prefix wants the bare form.
 std::string doubt_hmac(const Delivery& delivery, std::string_view header, std::string_view prefix,
@@ -72,22 +59,8 @@ std::string doubt_token(const Delivery& delivery, const Secret& secret) {
 
 }  // namespace
 
-std::string_view render(Forge forge) noexcept {
-  for (const auto& [value, name] : forge_names)
-    if (value == forge) return name;
-  return "generic";
-}
-
 Forge forge_of(const Delivery& delivery, std::string_view given) {
-  std::vector<std::string> known;
-  for (const auto& [forge, name] : forge_names) {
-    if (name == given) return forge;
-    known.emplace_back(name);
-  }
-  if (!given.empty()) {
-    throw Error(ErrorKind::invalid,
-                concat("forge \"", given, "\" is not known", did_you_mean(given, known)));
-  }
+  if (!given.empty()) return parse_forge(given);
   const auto sent = [&](std::string_view name) { return !delivery.header(name).empty(); };
   if (sent("X-Forgejo-Event")) return Forge::forgejo;
   if (sent("X-Gitea-Event")) return Forge::gitea;

@@ -3,12 +3,11 @@
 #include <string>
 #include <string_view>
 
+#include "core/forge.hpp"
 #include "intake/hook.hpp"
 
 namespace lighterman::intake {
 
-enum class Forge { forgejo, gitea, gogs, github, gitlab, bitbucket, bitbucket_server, generic };
-std::string_view render(Forge forge) noexcept;  ///< "github", as `forge:` names it
 /// By `forge:` when given (Error(invalid) with a did-you-mean), otherwise by the headers. Forgejo
 /// sends Gitea's headers too, Gitea those of Gogs and GitHub.
 Forge forge_of(const Delivery& delivery, std::string_view given);

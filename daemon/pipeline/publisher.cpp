@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "metrics/meters.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -75,7 +76,11 @@ std::shared_future<LayerOutcome> Publisher::carry(const Descriptor& blob,
       log_.progress(digest.brief(), concat("sending to ", destination.repository.host()), sent,
                     total);
     };
-    return destination.client->bring(open_(blob), destination.repository, news, stop_.get_token());
+    LayerOutcome outcome =
+        destination.client->bring(open_(blob), destination.repository, news, stop_.get_token());
+    metrics::blob_arrived(destination.repository.host(), render(outcome.fate),
+                          outcome.fate == LayerFate::sent ? 0 : blob.size);
+    return outcome;
   });
   const std::lock_guard lock(mutex_);
   const Key key{destination.repository.name(), blob.digest};

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <chrono>
 #include <exception>
 #include <optional>
 #include <string>
 
 #include "core/error.hpp"
+#include "metrics/meters.hpp"
 #include "net/retry.hpp"
 #include "pipeline/journal.hpp"
 #include "store/store.hpp"
@@ -30,13 +32,20 @@ class StageRecord {
   template <class Work>
   boost::json::value perform(Work&& work) {
     store_.begin_stage(run_, image_, name_);
+    const auto began = std::chrono::steady_clock::now();
+    const auto count = [&](std::string_view state) {
+      metrics::stage_ended(name_, state, std::chrono::steady_clock::now() - began);
+    };
     try {
       boost::json::value result = work();
       store_.end_stage(run_, image_, name_, StageState::done, result);
+      count("done");
       return result;
     } catch (const Error& error) {
       // The watcher of the run sees which stage failed, and why.
-      if (error.kind() != ErrorKind::cancelled) fail(error.what(), render(error.kind()));
+      const bool stopped = error.kind() == ErrorKind::cancelled;
+      if (!stopped) fail(error.what(), render(error.kind()));
+      count(stopped ? "stopped" : "failed");
       throw;
     }
   }

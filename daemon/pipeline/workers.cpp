@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "metrics/meters.hpp"
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
 
@@ -88,6 +89,8 @@ std::optional<std::pair<Run, std::stop_token>> Workers::claim() {
 }
 
 void Workers::perform(const Run& run, const std::stop_token& stop) {
+  // What is taken up again did not wait for a worker.
+  if (run.attempt == 1 && run.started) metrics::run_began(*run.started - run.created);
   {
     Journal journal(store_, run.id);
     RunEnd end = outcome(run, journal, stop);
@@ -125,7 +128,7 @@ bool Workers::tell_finished(RunId id, const RunEnd& end, Journal& journal) {
     scene.state = end.state;
     scene.why = end.why;
     scene.previous_status = previous_status(store_, run);
-    scene.url = concat(yard->config().base_url(), "/api/v1/runs/", id);
+    scene.url = yard->config().run_url(id);
     scene.now = system_now();
     scene.stages = &stages;
     Hooks(*yard, store_, journal, run)

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
 
 #include "core/error.hpp"
+#include "metrics/meters.hpp"
 #include "policy/actions.hpp"
 #include "policy/grants.hpp"
 #include "policy/values.hpp"
@@ -83,9 +85,16 @@ Decision ask(const std::vector<Seat>& seats, const Question& question, const Lim
   during("the facts", [&] { state.run(push); });
   for (const Seat& seat : seats) {
     if (!is_meant(seat, question)) continue;
+    const auto began = std::chrono::steady_clock::now();
+    const auto count = [&](metrics::Heard heard) {
+      metrics::plugin_called(seat.name, render(question.hook), heard,
+                             std::chrono::steady_clock::now() - began);
+    };
     try {
       hear(state, seat, question, decision);
+      count(metrics::Heard::answered);
     } catch (const Error& error) {
+      count(metrics::Heard::failed);
       // One of the doors: Lua's failure is an answer here, and the caller weighs it.
       decision.problems.push_back(
           {concat(render(question.hook), ": ", error.what(), " (it was given ",

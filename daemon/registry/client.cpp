@@ -8,6 +8,7 @@
 #include "core/guarded.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
+#include "metrics/meters.hpp"
 #include "os/hash.hpp"
 #include "registry/access.hpp"
 #include "registry/blob_reader.hpp"
@@ -335,6 +336,7 @@ LayerOutcome Client::Inside::bring(Client& client, const BlobSource& blob,
     return outcome;
   }
   const Gate::Pass pass(gate, stop);
+  const metrics::Sending sending(options.host);
   BlobUpload upload(options, access, store, throttle, blob, repository, news);
   bool again = false;
   outcome.sent_bytes = retried(stop, [&] {

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "metrics/meters.hpp"
 
 namespace lighterman::registry {
 namespace {
@@ -153,6 +154,7 @@ net::Upload BlobUpload::body(std::uint64_t length, const std::stop_token& stop) 
             }
             done += got;
             sent_ += got;
+            metrics::bytes_sent(options_.host, got);
             if (news_) news_(blob_.descriptor.digest, from + done, size_);
             return got;
           },

@@ -61,6 +61,8 @@ Added Store::add(const PushEvent& event, Supersede supersede, std::optional<RunI
   const std::string asked = asks(event);
   const Instant now = inside_->options.clock();
   std::vector<RunId> asked_to_stop;
+  const bool announced = inside_->announced.with(
+      [&](const std::set<std::string>& sources) { return sources.contains(event.source); });
 
   const auto work = [&](Connection& database) -> Added {
     if (const auto known = run_of(database, event.source, event.delivery)) return {*known, true};
@@ -72,6 +74,12 @@ Added Store::add(const PushEvent& event, Supersede supersede, std::optional<RunI
         "INSERT INTO runs (id, source, ref, asked_commit, asks, state, retry_of, created)"
         " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
         run, event.source, event.ref, event.commit, asked, retry_of, now);
+    if (announced) {
+      database.perform(
+          "INSERT INTO actions (run, image, hook, plugin, kind, body, state, tries, due, why)"
+          " VALUES (?, '', '', '', 'status', '{}', 'waiting', 0, ?, '')",
+          run, now);
+    }
     if (supersede != Supersede::no && event.branch()) {
       supersede_queued(database, run, event, asked, now);
       if (supersede == Supersede::running)

@@ -26,6 +26,11 @@ HookRecord hook_from(const Statement& row) {
   return record;
 }
 
+std::string_view waiting_for(Errand errand) {
+  return errand == Errand::status ? " WHERE state = 'waiting' AND kind = 'status'"
+                                  : " WHERE state = 'waiting' AND kind <> 'status'";
+}
+
 ActionRecord action_from(const Statement& row) {
   ActionRecord record;
   record.id = row.number(0);
@@ -119,20 +124,19 @@ std::vector<ActionRecord> Store::actions(RunId run) const {
   });
 }
 
-std::optional<ActionRecord> Store::find_due_action(Instant now) const {
+std::optional<ActionRecord> Store::find_due_action(Instant now, Errand errand) const {
   return inside_->readers.with([&](Connection& database) -> std::optional<ActionRecord> {
     Statement row = database.query(
-        concat(select_action, " WHERE state = 'waiting' AND due <= ? ORDER BY due, id LIMIT 1"),
-        now);
+        concat(select_action, waiting_for(errand), " AND due <= ? ORDER BY due, id LIMIT 1"), now);
     if (!row.step()) return {};
     return action_from(row);
   });
 }
 
-std::optional<Instant> Store::next_due() const {
+std::optional<Instant> Store::next_due(Errand errand) const {
   return inside_->readers.with([&](Connection& database) -> std::optional<Instant> {
-    Statement row =
-        database.query("SELECT due FROM actions WHERE state = 'waiting' ORDER BY due LIMIT 1");
+    Statement row = database.query(
+        concat("SELECT due FROM actions", waiting_for(errand), " ORDER BY due LIMIT 1"));
     if (!row.step()) return {};
     return row.instant(0);
   });
@@ -142,6 +146,23 @@ void Store::put_action(const ActionRecord& record) {
   inside_->write(Watched::yes, [&](Connection& database) {
     database.perform("UPDATE actions SET state = ?, tries = ?, due = ?, why = ? WHERE id = ?",
                      render(record.state), record.tries, record.due, record.why, record.id);
+  });
+}
+
+void Store::announce(std::set<std::string> sources) {
+  inside_->announced.with(
+      [&](std::set<std::string>& announced) { announced = std::move(sources); });
+}
+
+void Store::put_status(const ActionRecord& record, const Run& told) {
+  inside_->write(Watched::yes, [&](Connection& database) {
+    database.perform("UPDATE actions SET body = ? WHERE id = ?",
+                     boost::json::serialize(record.body), record.id);
+    database.perform(
+        "UPDATE actions SET state = ?, tries = ?, due = ?, why = ? WHERE id = ? AND EXISTS"
+        " (SELECT 1 FROM runs WHERE id = ? AND state = ? AND commit_id = ?)",
+        render(record.state), record.tries, record.due, record.why, record.id, told.id,
+        render(told.state), told.commit);
   });
 }
 

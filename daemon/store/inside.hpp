@@ -86,7 +86,8 @@ struct Store::Inside {
   Writer writer;
   Readers readers;
   Watch watch;
-  Guarded<std::set<RunId>> cancelled;  ///< running, and asked to stop
+  Guarded<std::set<RunId>> cancelled;        ///< running, and asked to stop
+  Guarded<std::set<std::string>> announced;  ///< sources whose runs a forge is told of
 };
 
 /// Throws Error(not_found) unless the run exists.

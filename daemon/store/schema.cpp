@@ -236,8 +236,33 @@ CREATE INDEX replications_by_run ON replications (run);
 CREATE INDEX publications_by_digest ON publications (digest);
 )sql";
 
+// Counts that would take a look at every run, kept as runs end; and what is told to forges, due
+// again whenever there is something new to tell.
+constexpr const char* version_8 = R"sql(
+CREATE TABLE ends (
+  source TEXT NOT NULL,
+  state  TEXT NOT NULL,
+  runs   INTEGER NOT NULL,
+  PRIMARY KEY (source, state)
+) WITHOUT ROWID;
+INSERT INTO ends SELECT source, state, count(*) FROM runs WHERE ended IS NOT NULL
+  GROUP BY source, state;
+CREATE TRIGGER runs_end AFTER UPDATE OF ended ON runs
+  WHEN old.ended IS NULL AND new.ended IS NOT NULL
+BEGIN
+  INSERT INTO ends (source, state, runs) VALUES (new.source, new.state, 1)
+    ON CONFLICT (source, state) DO UPDATE SET runs = runs + 1;
+END;
+CREATE TRIGGER runs_told AFTER UPDATE OF state, commit_id ON runs
+  WHEN old.state <> new.state OR old.commit_id <> new.commit_id
+BEGIN
+  UPDATE actions SET state = 'waiting', tries = 0, due = 0 WHERE run = new.id AND kind = 'status';
+END;
+CREATE INDEX publications_tagged ON publications (source, image) WHERE gone = 0;
+)sql";
+
 constexpr std::array steps_to_here{version_1, version_2, version_3, version_4,
-                                   version_5, version_6, version_7};
+                                   version_5, version_6, version_7, version_8};
 
 /// "LtMn", so that another program's database is not taken for an old one of ours.
 constexpr std::int64_t application = 0x4c744d6e;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -113,6 +114,12 @@ struct ReplicationFilter {
   std::size_t limit = 50;
 };
 
+struct Figures;
+struct ImageFigures;
+
+/// Which actions somebody performs: what plugins asked for, or the forge is told how a run stands.
+enum class Errand { notice, status };
+
 /// Runs of one lane go one after the other, in the order they came: source, a line end, full ref
 /// (a bare commit has its source's empty ref).
 std::string lane_of(const PushEvent& event);
@@ -181,10 +188,22 @@ class Store {
   std::int64_t forget_hooks(Instant before);
   std::vector<ActionRecord> actions(RunId run) const;  ///< in the order they were asked for
   /// The action that waits longest for its time, which has come; empty: none.
-  std::optional<ActionRecord> find_due_action(Instant now) const;
+  std::optional<ActionRecord> find_due_action(Instant now, Errand errand) const;
   /// When the next action's time comes; empty: none waits.
-  std::optional<Instant> next_due() const;
+  std::optional<Instant> next_due(Errand errand) const;
   void put_action(const ActionRecord& record);  ///< state, tries, due and why
+  /// From now on each new run of these sources gets one action of kind "status", which belongs to
+  /// no plugin and is due again whenever the run's state or commit changes.
+  void announce(std::set<std::string> sources);
+  /// put_action() of a status, with its body. Where the run does not stand as `told` any more, it
+  /// stays due: what is newer was not told.
+  void put_status(const ActionRecord& record, const Run& told);
+
+  // Counts ----------------------------------------------------------------------------------
+  /// Cheap, however many runs there were.
+  Figures figures() const;
+  /// Of the images that a tag names; a look at each of them.
+  std::vector<ImageFigures> image_figures() const;
 
   // Signatures ------------------------------------------------------------------------------
   /// What is in the book already only learns where it stands now.

@@ -196,6 +196,7 @@ TEST(Description, FitsWhatIsAnswered) {
   expect_described(house.get(base + "/keys"), "get", base + "/keys");
   expect_described(house.get(base + "/keys?name=x"), "get", base + "/keys");
   expect_described(house.get(base + "/status"), "get", base + "/status");
+  expect_described(house.get("/metrics"), "get", "/metrics");
   house.readiness = {false, "starting"};
   expect_described(house.get("/readyz"), "get", "/readyz");
 }

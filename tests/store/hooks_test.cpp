@@ -63,15 +63,16 @@ TEST_F(Hooks, AQuestionAskedAgainReplacesWhatNobodyDidYet) {
 TEST_F(Hooks, ActionsComeWhenTheyAreDue) {
   const RunId run = add_run();
   const auto later = now + std::chrono::minutes(1);
-  EXPECT_FALSE(store.next_due());
+  EXPECT_FALSE(store.next_due(Errand::notice));
   store.put_hook(record(run), std::vector{post(later), post(now)});
-  std::optional<ActionRecord> due = store.find_due_action(now);
+  std::optional<ActionRecord> due = store.find_due_action(now, Errand::notice);
   ASSERT_TRUE(due);
   due->state = ActionState::done;
   store.put_action(*due);
-  EXPECT_FALSE(store.find_due_action(now));
-  EXPECT_EQ(store.next_due(), later);
-  EXPECT_EQ(store.find_due_action(later)->body.at("url"), "https://chat.example/hook");
+  EXPECT_FALSE(store.find_due_action(now, Errand::notice));
+  EXPECT_EQ(store.next_due(Errand::notice), later);
+  EXPECT_EQ(store.find_due_action(later, Errand::notice)->body.at("url"),
+            "https://chat.example/hook");
 }
 
 TEST_F(Hooks, OldFactsAreForgottenAndDecisionsStay) {

@@ -1,0 +1,271 @@
+#include "cli/doctor.hpp"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include "cli/check.hpp"
+#include "core/choices.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "os/file.hpp"
+#include "pipeline/commit_status.hpp"
+#include "pipeline/yard.hpp"
+#include "registry/trial.hpp"
+#include "scan/trivy.hpp"
+#include "trust/keyring.hpp"
+
+namespace lighterman::cli {
+namespace {
+
+using config::Config;
+using std::chrono::days;
+
+enum class Health { good, doubtful, broken };
+constexpr Choice<Health> healths[] = {
+    {Health::good, "ok"}, {Health::doubtful, "doubtful"}, {Health::broken, "broken"}};
+
+/// One thing that was looked at.
+struct Look {
+  std::string what, seen, advice;
+  Health health = Health::good;
+};
+
+Look good(std::string seen) { return {"", std::move(seen), "", Health::good}; }
+Look doubtful(std::string seen, std::string advice) {
+  return {"", std::move(seen), std::move(advice), Health::doubtful};
+}
+Look broken(std::string seen, std::string advice) {
+  return {"", std::move(seen), std::move(advice), Health::broken};
+}
+
+/// What is looked at, in the order in which a push needs it.
+class Rounds {
+ public:
+  explicit Rounds(std::shared_ptr<const Config> config)
+      : config_(std::move(config)),
+        store_({scratch_.path() / "doctor.db"}),
+        yard_(config_, store_),
+        now_(system_now()) {}
+
+  std::vector<Look> make() {
+    for (const config::Finding& finding : examine_all(*config_)) {
+      const bool error = finding.weight == config::Finding::Weight::error;
+      looks_.push_back({"configuration", concat(finding.where, ": ", finding.text), "",
+                        error ? Health::broken : Health::doubtful});
+    }
+    add("data folder", "", [&] { return look_at_folder(); });
+    for (const engine::Options& each : config_->engines)
+      add(concat("engine ", each.name), "start it, or set its `host`",
+          [&] { return look_at_engine(each.name); });
+    for (const auto& [name, source] : config_->sources) look_at_source(source);
+    look_at_registries();
+    if (config_->scan)
+      add("scanner", "install Trivy, or set `scan: {program: ...}`",
+          [&] { return look_at_scanner(); });
+    if (config_->keys) look_at_keys();
+    return std::move(looks_);
+  }
+
+ private:
+  void add(const std::string& what, const std::string& advice, const std::function<Look()>& look) {
+    Look seen;
+    try {
+      seen = look();
+    } catch (const Error& error) {
+      // All is looked at, whatever one of them says.
+      seen = broken(error.what(), advice);
+    }
+    seen.what = what;
+    looks_.push_back(std::move(seen));
+  }
+
+  Look look_at_folder() const {
+    const std::string folder = config_->data.string();
+    struct statvfs space {};
+    if (statvfs(folder.c_str(), &space) != 0)
+      return doubtful(concat('"', folder, "\" cannot be looked at: ",
+                             std::error_code(errno, std::generic_category()).message()),
+                      "`lighterman serve` makes it, where it may");
+    const std::uint64_t block = space.f_frsize, free = space.f_bavail * block;
+    const std::string seen = concat(render_size(free), " of ", render_size(space.f_blocks * block),
+                                    " free, ", space.f_favail, " files can be made");
+    const std::string advice = "make room, or lower `staging: {size_limit: ...}`";
+    if (free < least_space || (space.f_files != 0 && space.f_favail < least_files))
+      return broken(seen, advice);
+    if (free < space.f_blocks * block / 10) return doubtful(seen, advice);
+    return good(seen);
+  }
+
+  Look look_at_engine(const std::string& name) {
+    const engine::About about = yard_.engine(name).about({});
+    const std::string seen =
+        concat("version ", about.version, ", API ", about.api_version, ", ", about.os, '/',
+               about.architecture, ", ", about.containerd_store ? "containerd's store" : "driver ",
+               about.containerd_store ? "" : about.storage_driver, ", ", about.cpus,
+               " processors, ", render_size(about.memory_bytes));
+    if (about.storage_driver == "vfs")
+      return doubtful(seen, "vfs copies each layer whole: overlay2 is faster and takes less room");
+    if (about.storage_driver == "aufs" || about.storage_driver == "devicemapper")
+      return doubtful(seen, "newer engines have no such driver: move to overlay2");
+    return good(seen);
+  }
+
+  void look_at_source(const config::Source& source) {
+    add(concat("source ", source.name), "look at its `url` and credentials", [&] {
+      source::Mirror mirror(pipeline::mirror_options(source), scratch_.path() / source.name);
+      const std::size_t heads = mirror.remote_heads({}).size();
+      if (heads == 0) return doubtful("there is no branch yet", "push one");
+      return good(concat(heads, heads == 1 ? " branch or tag" : " branches and tags"));
+    });
+    if (source.status)
+      add(concat("commit statuses of ", source.name), "look at the source's `status`",
+          [&] { return look_at_forge(source); });
+  }
+
+  Look look_at_forge(const config::Source& source) {
+    const config::StatusPlace place = config::status_place(source);
+    const Secret token = os::read_secret(source.status->token_place);
+    net::Request request = pipeline::look_request(place, source.status->username, token);
+    request.trust.ca_file = source.ca_file;
+    pipeline::check_answer(request, http_.perform(request), place, token);
+    return good(concat(place.api, " knows the token, which may see ", place.repository,
+                       " (whether it may set statuses, only a run tells)"));
+  }
+
+  void look_at_registries() {
+    std::map<std::string, std::set<Reference>> by_host;
+    for (const auto& [name, source] : config_->sources)
+      for (const auto& [image_name, image] : source.images)
+        for (const Reference& target : image.targets) by_host[target.host()].insert(target);
+    for (const auto& [host, targets] : by_host) {
+      const registry::Options options = once(pipeline::registry_options(*config_, host));
+      add(concat("registry ", host), "look at its address and credentials (`registries:`)",
+          [&] { return look_at_registry(options); });
+      if (looks_.back().health == Health::broken) continue;
+      for (const Reference& target : targets)
+        add(concat("push to ", target.name()), "give the account the permission to push", [&] {
+          registry::try_push(options, target, {});
+          return good("an upload could be begun");
+        });
+    }
+  }
+
+  /// Somebody waits for the answer.
+  static registry::Options once(registry::Options options) {
+    options.retry.attempts = 1;
+    return options;
+  }
+
+  Look look_at_registry(const registry::Options& options) const {
+    const registry::Door door = registry::look_at(options, {});
+    std::string seen = concat("answers at ", door.url);
+    Look look = good("");
+    if (door.certificate) {
+      seen += concat(", its certificate ends ", render_time(*door.certificate).substr(0, 10));
+      if (*door.certificate < now_ + certificate_notice)
+        look = doubtful("", "renew its certificate");
+    }
+    if (door.clock) {
+      const auto skew = std::chrono::abs(*door.clock - now_);
+      if (skew > most_skew)
+        look = doubtful("", concat("its clock and this machine's differ by ", render_duration(skew),
+                                   ": tokens and signatures go by the time; set up NTP"));
+    }
+    look.seen = std::move(seen);
+    return look;
+  }
+
+  Look look_at_scanner() const {
+    scan::TrivyOptions options = config_->scan->trivy;
+    options.cache_folder =
+        config_->scan->cache.empty() ? config_->data / "trivy" : config_->scan->cache;
+    if (!options.server.empty()) return good(concat("asks ", options.server));
+    const auto database = scan::Trivy(options).find_database();
+    if (!database)
+      return options.skip_update ? broken("it has no database",
+                                          "bring one, or do without `scan: {skip_update: true}`")
+                                 : good("it has no database yet and gets one with the first scan");
+    const auto age = now_ - database->updated;
+    const std::string seen = concat("its database is ", render_duration(whole_hours(age)), " old");
+    if (age > options.database_age_limit)
+      return doubtful(seen, "look why it is not renewed (a mirror? `scan: {database: ...}`)");
+    return good(seen);
+  }
+
+  void look_at_keys() {
+    std::vector<trust::KeyEntry> entries;
+    add("keys", "look at `keys: {folder: ...}`", [&] {
+      entries = trust::Keyring(config_->keys->folder).entries();
+      if (entries.empty()) return doubtful("there are none", "lighterman key new");
+      return good(concat(entries.size(), entries.size() == 1 ? " key" : " keys"));
+    });
+    for (const trust::KeyEntry& entry : entries) {
+      const std::string warning = entry.warning(now_);
+      if (warning.empty()) continue;
+      const bool over = entry.state(now_) == trust::KeyState::expired;
+      add(concat("key ", entry.name), "", [&] {
+        const std::string advice = concat("lighterman key rotate ", entry.name);
+        return over && config_->keys->refuse_expired ? broken(warning, advice)
+                                                     : doubtful(warning, advice);
+      });
+    }
+  }
+
+  static std::chrono::milliseconds whole_hours(std::chrono::milliseconds length) {
+    return std::chrono::floor<std::chrono::hours>(length);
+  }
+
+  static constexpr std::uint64_t least_space = 1'000'000'000;
+  static constexpr std::uint64_t least_files = 10'000;
+  static constexpr days certificate_notice{14};
+  static constexpr std::chrono::seconds most_skew{30};
+
+  std::shared_ptr<const Config> config_;  // shared with the yard
+  os::ScratchFolder scratch_;
+  store::Store store_;
+  pipeline::Yard yard_;
+  net::Client http_;
+  Instant now_;
+  std::vector<Look> looks_;
+};
+
+boost::json::value to_json(const std::vector<Look>& looks) {
+  boost::json::array all;
+  for (const Look& look : looks)
+    all.push_back({{"what", look.what},
+                   {"health", name_of(healths, look.health)},
+                   {"seen", look.seen},
+                   {"advice", look.advice}});
+  return all;
+}
+
+}  // namespace
+
+int doctor(const std::filesystem::path& file, Form form) {
+  const std::vector<Look> looks = Rounds(std::make_shared<const Config>(config::load(file))).make();
+  const bool well =
+      std::ranges::none_of(looks, [](const Look& look) { return look.health == Health::broken; });
+  if (form == Form::json) {
+    std::cout << boost::json::serialize(
+                     boost::json::object{{"well", well}, {"looks", to_json(looks)}})
+              << '\n';
+    return well ? 0 : 1;
+  }
+  for (const Look& look : looks) {
+    std::cout << name_of(healths, look.health) << ": " << look.what << ": " << look.seen << '\n';
+    if (!look.advice.empty()) std::cout << "    to mend it: " << look.advice << '\n';
+  }
+  std::cout << (well ? "pushes can be built and published\n"
+                     : "something is broken (above), and pushes will fail\n");
+  return well ? 0 : 1;
+}
+
+}  // namespace lighterman::cli

@@ -1,0 +1,44 @@
+#include "registry/trial.hpp"
+
+#include "core/error.hpp"
+#include "net/server.hpp"
+#include "registry/access.hpp"
+
+namespace lighterman::registry {
+
+Door look_at(const Options& options, const std::stop_token& stop) {
+  net::Client http;
+  Access access(options, http);
+  Door door;
+  door.url = access.base(stop);
+  net::Request request;
+  request.url = concat(door.url, "/v2/");
+  const net::Response answer = access.perform(std::move(request), "", stop);
+  if (answer.status != 200) refuse(options, answer, "asking for its API version", "log in");
+  door.clock = net::clock_of(answer);
+  if (door.url.starts_with("https://")) door.certificate = net::certificate_end(door.url);
+  return door;
+}
+
+void try_push(const Options& options, const Reference& repository, const std::stop_token& stop) {
+  net::Client http;
+  Access access(options, http);
+  const std::string& name = repository.repository();
+  const std::string scope = push_scope(name);
+  net::Request begin;
+  begin.method = "POST";
+  begin.url = concat(access.base(stop), "/v2/", name, "/blobs/uploads/");
+  const std::string asked = begin.url;
+  const net::Response begun = access.perform(std::move(begin), scope, stop);
+  if (begun.status != 202)
+    refuse(options, begun, concat("trying to push to ", name), concat("push to ", name));
+  const auto location = begun.headers.find("Location");
+  if (!location) return;
+  net::Request cancel;
+  cancel.method = "DELETE";
+  cancel.url = access.resolve(asked, *location, stop);
+  // Some cannot; what was begun is then forgotten by itself.
+  access.perform(std::move(cancel), scope, stop);
+}
+
+}  // namespace lighterman::registry

@@ -10,7 +10,7 @@ namespace lighterman::registry {
 
 BlobReader::BlobReader(const Options& options, Access& access, net::Client& http,
                        Reference repository, Digest blob, std::uint64_t offset,
-                       std::stop_token stop)
+                       std::stop_token stop, Client::Verify verify)
     : options_(options),
       access_(access),
       http_(http),
@@ -18,7 +18,7 @@ BlobReader::BlobReader(const Options& options, Access& access, net::Client& http
       blob_(std::move(blob)),
       stop_(std::move(stop)),
       offset_(offset) {
-  if (offset == 0) hash_.emplace();
+  if (offset == 0 && verify == Client::Verify::yes) hash_.emplace();
   net::retried(options_.retry, stop_, [this] { open(); });
 }
 

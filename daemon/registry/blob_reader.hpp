@@ -14,7 +14,8 @@ namespace lighterman::registry {
 class BlobReader {
  public:
   BlobReader(const Options& options, Access& access, net::Client& http, Reference repository,
-             Digest blob, std::uint64_t offset, std::stop_token stop);
+             Digest blob, std::uint64_t offset, std::stop_token stop,
+             Client::Verify verify = Client::Verify::yes);
 
   /// Throws Error(invalid) at the end when the bytes are not the ones the digest names.
   std::size_t read(char* into, std::size_t room);

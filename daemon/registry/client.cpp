@@ -183,10 +183,10 @@ void Client::note_place(const Reference& repository, const Digest& blob) {
 }
 
 Pull Client::open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
-                       const std::stop_token& stop) {
+                       const std::stop_token& stop, Verify verify) {
   // Shared by the copies of the returned function, which std::function requires.
   auto reader = std::make_shared<BlobReader>(inside_->options, inside_->access, inside_->http,
-                                             repository, blob, offset, stop);
+                                             repository, blob, offset, stop, verify);
   return [reader](char* into, std::size_t room) { return reader->read(into, room); };
 }
 

@@ -60,10 +60,11 @@ class Client {
                                          const std::stop_token& stop);
   /// That the blob is in this repository here, as somebody knows: bring() may mount it from there.
   void note_place(const Reference& repository, const Digest& blob);
-  /// A blob's bytes from the registry (redirects followed without credentials), verified by the
-  /// reader.
+  /// A blob's bytes from the registry (redirects followed without credentials), compared with the
+  /// digest at their end; not where another registry compares them anyway.
+  enum class Verify { yes, no };
   Pull open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
-                 const std::stop_token& stop);
+                 const std::stop_token& stop, Verify verify = Verify::yes);
   /// By tag or digest; empty: not there. `bytes` is verified against the digest.
   std::optional<StoredManifest> find_manifest(const Reference& reference,
                                               const std::stop_token& stop);

@@ -275,7 +275,9 @@ void Copy::bring(const Descriptor& blob) {
   // A registry mounts what another repository of its own has.
   if (from_.options().host == to_.options().host) to_.note_place(source_, blob.digest);
   const BlobSource bytes{blob, [&](std::uint64_t offset) {
-                           return from_.open_blob(source_, blob.digest, offset, stop_);
+                           // The other registry does not take bytes that do not fit their digest.
+                           return from_.open_blob(source_, blob.digest, offset, stop_,
+                                                  Client::Verify::no);
                          }};
   std::uint64_t counted = 0;
   const auto progress = [&](const Digest&, std::uint64_t sent, std::uint64_t) {

@@ -7,8 +7,10 @@
 
 #include "core/error.hpp"
 #include "os/file.hpp"
+#include "os/hash.hpp"
 #include "pipeline/house.hpp"
 #include "pipeline/rescan.hpp"
+#include "registry/referrers.hpp"
 #include "scan/kept.hpp"
 #include "scan/writers.hpp"
 #include "support/peers.hpp"
@@ -177,6 +179,48 @@ TEST_F(Gate, TheSameImageWithTheSameDatabaseIsScannedOnce) {
   ASSERT_EQ(house.push().state, RunState::succeeded);
   EXPECT_EQ(os::read_file(calls, 1000), "x\n");
 }
+
+TEST_F(Gate, ScansAndSbomsThatNobodyNeedsAreClearedAway) {
+  without_zlib();
+  house.git.commit("One");
+  scanner();
+  house.start();
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why;
+  const SbomShelf shelf(house.config.data / "sboms");
+  const Digest published = *house.tag("main"), failed = os::sha256("a run that failed");
+  shelf.put(failed, "{}");
+  shelf.clear(*house.store, system_now() - std::chrono::hours(1));
+  EXPECT_TRUE(shelf.find(failed)) << "its run may still go on";
+  shelf.clear(*house.store, system_now() + std::chrono::hours(1));
+  EXPECT_FALSE(shelf.find(failed));
+  EXPECT_TRUE(shelf.find(published));
+  house.store->forget_scans(run.created);
+  EXPECT_EQ(house.store->facts("scan").size(), 1u);
+  house.store->forget_scans(system_now() + std::chrono::hours(1));
+  EXPECT_TRUE(house.store->facts("scan").empty());
+}
+
+class GateOfOneForm : public Gate, public ::testing::WithParamInterface<SignatureForms> {};
+
+TEST_P(GateOfOneForm, SignsAsItsRegistryIsConfigured) {
+  without_zlib();
+  keys();
+  plugin("sign-releases", {{"key", "release"}});
+  house.registry_options().host = the_registry().host();
+  house.registry_options().signatures = GetParam();
+  house.start();
+  ASSERT_EQ(release().state, RunState::succeeded);
+  const Digest image = *house.tag("1.4.2");
+  const bool legacy = GetParam() == SignatureForms::legacy;
+  EXPECT_EQ(house.tag(concat("sha256-", image.hex(), ".sig")).has_value(), legacy);
+  registry::Client& client = house.yard->registry(house.reference().host());
+  EXPECT_EQ(registry::find_referrers(client, house.reference(), image, "", {}).empty(), legacy);
+  EXPECT_EQ(cosign(legacy ? 2 : 3, "verify").exit_code, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, GateOfOneForm,
+                         ::testing::Values(SignatureForms::legacy, SignatureForms::bundle));
 
 TEST_F(Gate, AScannerThatIsMissingDeniesUnlessTheOperatorAllowsIt) {
   without_zlib();

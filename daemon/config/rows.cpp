@@ -91,6 +91,8 @@ const std::vector<Row<engine::Options>>& engine_rows() {
        },
        [](const Options& from) { return Json(render(from.builder)); },
        {{"enum", {"auto", "buildkit", "classic"}}}},
+      row("cache_limit", &Options::cache_limit,
+          "Build cache that is kept on an engine of our own, such as 20GB; default: its own rules"),
       row("tls", &Options::tls, "Speak TLS over tcp"),
       trust<Options>("ca", &net::Trust::ca_file, "Certificates to believe, a PEM file"),
       trust<Options>("cert", &net::Trust::client_certificate_file,

@@ -5,6 +5,7 @@
 
 #include "core/json.hpp"
 #include "core/reference.hpp"
+#include "core/version.hpp"
 #include "engine/build.hpp"
 #include "engine/lines.hpp"
 #include "engine/wire.hpp"
@@ -219,6 +220,24 @@ std::vector<std::string> Engine::names(const std::string& pattern, const std::st
       if (name.is_string()) names.emplace_back(name.get_string());
   }
   return names;
+}
+
+std::uint64_t Engine::prune_cache(std::uint64_t keep, const std::stop_token& stop) {
+  Wire& wire = inside_->wire;
+  const Wire::Greeting greeting = wire.greet(stop);
+  Query query;
+  query.add("all", "1");
+  // Newer engines have other words for it, which older ones do not heed.
+  if (Version::parse(greeting.api + ".0") >= Version::parse("1.48.0")) {
+    query.add("reserved-space", std::to_string(keep)).add("max-used-space", std::to_string(keep));
+  } else {
+    query.add("keep-storage", std::to_string(keep));
+  }
+  const net::Response answer =
+      wire.perform(wire.request("POST", greeting, concat("/build/prune", query.text())), stop);
+  if (answer.status != 200) throw refusal(answer, "pruning the build cache");
+  const json::value value = parse_json(answer.body, "pruning the build cache: the answer");
+  return Fields(value, "the answer").natural_or("SpaceReclaimed", 0);
 }
 
 void Engine::untag(const std::string& name, const std::stop_token& stop) {

@@ -45,6 +45,7 @@ void clear_leftovers(Yard& yard, store::Store& store, const std::string& staging
         const auto run = run_in(name);
         if (run && !is_needed(store, *run, before)) engine.untag(name, stop);
       }
+      if (options.cache_limit != 0) engine.prune_cache(options.cache_limit, stop);
     } catch (const Error& error) {
       // An engine that is away now is asked again the next time.
       if (error.kind() == ErrorKind::cancelled) throw;

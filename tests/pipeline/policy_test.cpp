@@ -106,6 +106,27 @@ return {
   EXPECT_THROW(house.store->allow(run.id, {"ann", "again", system_now()}), Error);
 }
 
+TEST_F(Policy, TheBuildCacheOfAnEngineStaysBelowItsLimit) {
+  house.config.engines.front().builder = Builder::buildkit;
+  house.start();
+  const lighterman::Run first = house.push();
+  ASSERT_EQ(first.state, RunState::succeeded) << first.why;
+  const auto cached = [&](RunId run) {
+    return house.store->find_stage(run, "web", "engine")->result.at("cached_steps").as_int64();
+  };
+  const auto clear = [&] {
+    clear_leftovers(*house.yard, *house.store, house.staging->address(), system_now(),
+                    [](const auto& why) { ADD_FAILURE() << why; }, {});
+  };
+  clear();
+  EXPECT_GT(cached(house.push().id), 0) << "without a limit the engine keeps what it likes";
+  house.config.engines.front().cache_limit = 1;
+  house.start();
+  clear();
+  EXPECT_EQ(house.yard->engine(house.config.engines.front().name).prune_cache(0, {}), 0u)
+      << "nothing was left";
+}
+
 TEST_F(Policy, AnAllowedImageThatIsGoneIsNotBuiltAgain) {
   plugin("gate", R"(-- gate.lua: nothing passes.
 return { on_staged = function(image) return deny "too large" end })");

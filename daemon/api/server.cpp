@@ -5,6 +5,7 @@
 #include "api/door.hpp"
 #include "api/followers.hpp"
 #include "api/front.hpp"
+#include "api/sessions.hpp"
 #include "core/text.hpp"
 
 namespace lighterman::api {
@@ -21,7 +22,8 @@ struct Server::Inside {
         snapshots(std::move(config)),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
-        door({options, the_store, followers, readiness, planner, rescan}, snapshots),
+        door({options, the_store, followers, readiness, planner, rescan, sessions, attempts},
+             snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
   Options options;
@@ -31,6 +33,8 @@ struct Server::Inside {
   Snapshots snapshots;
   Berths berths;
   Followers followers;
+  Sessions sessions;
+  Attempts attempts;
   Door door;
   Front front;
 };

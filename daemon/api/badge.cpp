@@ -59,7 +59,7 @@ std::string escaped(std::string_view text) {
 
 std::string drawn(std::string_view label, const Look& look) {
   // Text is fitted to its place, so it need not be measured.
-  const auto width = [](std::string_view text) { return 7 * text.size() + 12; };
+  const auto width = [](std::string_view text) { return 13 * text.size() / 2 + 12; };
   const std::size_t left = width(label), right = width(look.word), whole = left + right;
   const auto words = [](std::size_t from, std::size_t room, std::string_view text) {
     return concat("<text x=\"", from + 6, "\" y=\"14\" textLength=\"", room - 12, "\">",

@@ -33,8 +33,9 @@ config::Config config_for(const std::filesystem::path& folder, bool open, bool t
   config.scan.emplace();
   if (!tokens) return config;
   for (const Role role : {Role::viewer, Role::trigger, Role::operate}) {
-    const std::string name(render(role));
-    config.tokens.push_back({name, std::string(os::sha256(name + "-token").hex()), "", role});
+    const std::string token = concat(render(role), "-token");
+    const std::string name = role == Role::viewer ? "vera" : role == Role::trigger ? "tom" : "olga";
+    config.tokens.push_back({name, std::string(os::sha256(token).hex()), "", role});
   }
   return config;
 }

@@ -1,7 +1,7 @@
 #include "page/runs.hpp"
 
-#include <atomic>
 #include <boost/json.hpp>
+#include <thread>
 
 #include "core/findings.hpp"
 #include "core/text.hpp"
@@ -344,11 +344,26 @@ void Runs::fill(int count) {
 }
 
 void Runs::fill_bare(int count) {
-  for (int at = 0; at < count; ++at) {
-    begin({"docs", "refs/heads/main", concat("Write page ", at), "kim", now_ + seconds(1),
-           milliseconds(1)});
-    store_.finish(static_cast<RunId>(deliveries_), RunState::succeeded, "");
+  // Each supersedes those before it, and those that come together share one commit.
+  constexpr int at_once = 32;
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < at_once; ++thread) {
+    threads.emplace_back([this, thread, count] {
+      for (int at = thread; at < count; at += at_once) {
+        PushEvent event;
+        event.source = "docs";
+        event.delivery = concat("bare-", at);
+        event.ref = "refs/heads/main";
+        event.message = concat("Write page ", at);
+        event.received = now_;
+        store_.add(event, store::Store::Supersede::queued);
+      }
+    });
   }
+  threads.clear();
+  store::RunFilter queued;
+  queued.state = RunState::queued;
+  for (const Run& run : store_.list(queued)) store_.request_cancel(run.id, "enough");
 }
 
 RunId Runs::talkative(std::int64_t lines) {

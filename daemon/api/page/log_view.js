@@ -12,6 +12,7 @@ const row_height = 20;
 /// Browsers lay out no more than some 17 million pixels; a longer log is scrolled by its share.
 const most_height = 8e6;
 const longest_shown = 4000;
+const least_port = 360;
 
 function progress_text(text) {
   try {
@@ -82,6 +83,12 @@ export function log_tab(place, run, query, signal) {
   const top_of_sight = () => port.scrollTop * stretch();
   const first_in_sight = () => outline.number_at(Math.floor(top_of_sight() / row_height));
 
+  // As high as there is room below what stands above it.
+  function fit() {
+    const room = Math.max(least_port, window.innerHeight - (port.getBoundingClientRect().top + window.scrollY) - 20);
+    if (Math.abs(room - port.offsetHeight) > 2) port.style.height = `${room}px`;
+  }
+
   function scroll_to_row(row) {
     const top = Math.max(0, row * row_height - port.clientHeight / 3);
     port.scrollTop = top / stretch();
@@ -137,6 +144,7 @@ export function log_tab(place, run, query, signal) {
 
   function draw() {
     if (signal.aborted) return;
+    fit();
     sheet.style.height = `${height()}px`;
     if (following) port.scrollTop = port.scrollHeight;
     const top = top_of_sight();
@@ -185,7 +193,14 @@ export function log_tab(place, run, query, signal) {
     former_top = port.scrollTop;
     requestAnimationFrame(draw);
   });
-  new ResizeObserver(draw_soon).observe(port);
+  const sizes = new ResizeObserver(draw_soon);
+  sizes.observe(port);
+  sizes.observe(document.querySelector('.run-head'));
+  window.addEventListener('resize', draw_soon);
+  signal.addEventListener('abort', () => {
+    sizes.disconnect();
+    window.removeEventListener('resize', draw_soon);
+  });
 
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;

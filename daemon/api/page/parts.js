@@ -1,6 +1,6 @@
 // Pieces that several views show.
 
-import {el} from './dom.js';
+import {el, svg} from './dom.js';
 import {t} from './words.js';
 import {commit_of, is_tag, short_ref, state_word} from './text.js';
 
@@ -31,16 +31,23 @@ export function notice(kind, ...text) {
 
 export const empty = (text) => el('p', {class: 'empty'}, text);
 
+const copy_icon = () => svg('svg', {class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true'},
+  svg('rect', {x: 2, y: 2, width: 9, height: 9, rx: 1.5}), svg('path', {d: 'M5 13.500h7a1.500 1.500 0 0 0 1.500-1.500V5'}));
+
 export function copy_button(text) {
   return el('button', {
-    type: 'button', class: 'small', title: t('Copy'), 'aria-label': `${t('Copy')}: ${text}`,
+    type: 'button', class: 'small copy', title: t('Copy'), 'aria-label': `${t('Copy')}: ${text}`,
     onclick: async (event) => {
       const button = event.currentTarget;
-      await navigator.clipboard?.writeText(text).catch(() => {});
-      button.textContent = '✓';
-      setTimeout(() => { button.textContent = '⧉'; }, 1200);
+      try {
+        await navigator.clipboard.writeText(text);
+        button.replaceChildren('✓');
+        setTimeout(() => button.replaceChildren(copy_icon()), 1200);
+      } catch {
+        toast('error', t('The browser does not let this page copy.'));
+      }
     },
-  }, '⧉');
+  }, copy_icon());
 }
 
 export function choice(label, name, value, options, change) {

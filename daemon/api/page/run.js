@@ -31,7 +31,9 @@ export function run_view(place, route, signal) {
   let run = null, line = '', tab = route.parts[2] || '', tab_body = null, tab_stop = null, query = route.query;
   document.title = `#${id} · Lighterman`;
 
-  const head = el('section', {class: 'run-head', 'aria-live': 'off'});
+  const title = el('div', {class: 'run-title'}), facts = el('div', {});
+  const head = el('section', {class: 'run-head'}, title, facts);
+  let titled = '';
   const tabs = el('nav', {class: 'tabs', 'aria-label': t('Parts of the run')});
   const body = el('div', {class: 'tab-body'});
   place.append(head, tabs, body);
@@ -58,11 +60,16 @@ export function run_view(place, route, signal) {
 
   function draw_head() {
     const event = run.event;
-    show(head,
-      el('div', {class: 'run-title'},
+    // Buttons stay while somebody presses on them.
+    const now = [run.state, run.cancel_wanted, line].join();
+    if (now !== titled) {
+      titled = now;
+      show(title,
         el('h1', {}, `#${run.id} `, el('span', {class: 'title-source'}, event.source), ' ', ref_chip(event.ref)), state_badge(run.state),
         el('span', {class: `live live-${line}`, id: 'live'}, line === 'live' ? t('live') : line === 'waiting' ? t('reconnecting') : ''),
-        el('div', {class: 'buttons'}, buttons())),
+        el('div', {class: 'buttons'}, buttons()));
+    }
+    show(facts,
       event.message ? el('p', {class: 'run-message'}, first_line(event.message)) : null,
       run.why ? notice(['failed', 'denied'].includes(run.state) ? 'error' : 'info', run.why) : null,
       run.allowed ? notice('warn', t('Allowed by {who}: {reason}', run.allowed)) : null,

@@ -36,6 +36,42 @@ function row_of(run) {
     el('span', {class: 'run-took'}, took(run)));
 }
 
+// The list's rows, made anew only when their run changes: a row must not go while somebody presses on it.
+class Rows {
+  constructor() {
+    this.list = el('ol', {class: 'runs', id: 'runs'});
+    this.known = new Map();  // id -> {node, text}
+  }
+
+  show(runs) {
+    const nodes = runs.map((run) => {
+      const text = JSON.stringify(run);
+      let row = this.known.get(run.id);
+      if (row?.text !== text) {
+        const focused = row && row.node.contains(document.activeElement);
+        const node = row_of(run);
+        row?.node.replaceWith(node);
+        this.known.set(run.id, row = {node, text});
+        if (focused) node.querySelector('.row-link').focus({preventScroll: true});
+      }
+      return row.node;
+    });
+    const kept = new Set(nodes);
+    for (const [id, {node}] of this.known) {
+      if (kept.has(node)) continue;
+      node.remove();
+      this.known.delete(id);
+    }
+    nodes.forEach((node, at) => {
+      if (this.list.children[at] !== node) this.list.insertBefore(node, this.list.children[at] || null);
+    });
+  }
+
+  tick(runs) {
+    for (const run of runs) if (!run.ended) this.known.get(run.id)?.node.querySelector('.run-took').replaceChildren(took(run));
+  }
+}
+
 function build_dialog(sources) {
   ask(t('Build'), t('What stands at this ref is built and published.'), [
     {name: 'source', label: t('Source'), options: sources.map((source) => source.name)},
@@ -53,7 +89,8 @@ export function runs_view(place, route, signal) {
   const cursor = query.get('cursor') || '';
   document.title = `${t('Runs')} · Lighterman`;
 
-  let runs = null, next = null, line = '', trouble = '', sources = [];
+  let runs = null, next = null, pages_next, trouble = '', sources = [];
+  const rows = new Rows();
   const tools = el('form', {class: 'tools', role: 'search', onsubmit: (event) => {
     event.preventDefault();
     go({branch: event.target.elements.branch.value.trim()});
@@ -63,14 +100,17 @@ export function runs_view(place, route, signal) {
 
   const go = (changes) => { location.hash = `#/runs${address_of(query, {...changes, cursor: ''})}`; };
 
+  // What is being typed stays: only what has changed is replaced.
+  const source_place = el('span', {}), build_place = el('span', {class: 'push'}), live = el('span', {class: 'live', id: 'live'});
+  show(tools, source_place,
+    el('label', {class: 'field'}, el('span', {}, t('Branch')), el('input', {type: 'search', name: 'branch', value: wanted.branch, placeholder: t('all'), onchange: (event) => go({branch: event.target.value.trim()})})),
+    choice(t('State'), 'state', wanted.state, [['', t('all')], ...states.map((state) => [state, state_word(state)])], (state) => go({state})),
+    live, build_place);
+
   function draw_tools() {
     const names = new Set([...sources.map((source) => source.name), wanted.source].filter(Boolean));
-    show(tools,
-      choice(t('Source'), 'source', wanted.source, [['', t('all')], ...[...names].map((name) => [name, name])], (source) => go({source})),
-      el('label', {class: 'field'}, el('span', {}, t('Branch')), el('input', {type: 'search', name: 'branch', value: wanted.branch, placeholder: t('all'), 'data-key': 'branch', onchange: (event) => go({branch: event.target.value.trim()})})),
-      choice(t('State'), 'state', wanted.state, [['', t('all')], ...states.map((state) => [state, state_word(state)])], (state) => go({state})),
-      el('span', {class: `live live-${line}`, id: 'live'}, cursor ? '' : line === 'live' ? t('live') : line === 'waiting' ? t('reconnecting') : ''),
-      session.may('trigger') && sources.length > 0 ? el('button', {type: 'button', class: 'main push', id: 'build', 'data-key': 'build', onclick: () => build_dialog(sources)}, t('Build…')) : null);
+    show(source_place, choice(t('Source'), 'source', wanted.source, [['', t('all')], ...[...names].map((name) => [name, name])], (source) => go({source})));
+    show(build_place, session.may('trigger') && sources.length > 0 ? el('button', {type: 'button', class: 'main', id: 'build', onclick: () => build_dialog(sources)}, t('Build…')) : null);
   }
 
   function draw() {
@@ -80,7 +120,10 @@ export function runs_view(place, route, signal) {
       return show(list, wanted.source || wanted.branch || wanted.state ? empty(t('No run is like this.'))
         : empty(t('No runs yet. Push to a source, or build one by hand.')));
     }
-    show(list, el('ol', {class: 'runs', id: 'runs'}, runs.map(row_of)),
+    rows.show(runs);
+    if (rows.list.isConnected && pages_next === next) return;
+    pages_next = next;
+    show(list, rows.list,
       el('nav', {class: 'pages', 'aria-label': t('Pages')},
         cursor ? el('a', {href: `#/runs${address_of(query, {cursor: ''})}`}, t('Newest')) : null,
         next ? el('a', {href: `#/runs${address_of(query, {cursor: next})}`, id: 'older'}, t('Older')) : null));
@@ -125,8 +168,8 @@ export function runs_view(place, route, signal) {
     draw();
     if (!cursor && !trouble) {
       follow('events', {}, {run: take}, signal, (now) => {
-        line = now;
-        draw_tools();
+        live.className = `live live-${now}`;
+        live.textContent = now === 'live' ? t('live') : now === 'waiting' ? t('reconnecting') : '';
       });
     }
   }
@@ -138,6 +181,6 @@ export function runs_view(place, route, signal) {
     sources = answer.sources;
     draw_tools();
   }).catch(() => {});
-  const ticking = setInterval(() => runs?.some((run) => !run.ended) && draw(), 1000);
+  const ticking = setInterval(() => runs && rows.tick(runs), 1000);
   signal.addEventListener('abort', () => clearInterval(ticking));
 }

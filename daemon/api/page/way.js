@@ -16,7 +16,7 @@ function stop_of(name, state, begin, end, more) {
     el('span', {class: 'stop-name'}, stage_sign(state), stage_word(name)),
     el('span', {class: 'stop-time'}, duration(length)));
   // Long stages are wide, and short ones can still be read.
-  item.style.flexGrow = String(Math.round(Math.sqrt(Math.max(length, 1))));
+  item.style.flexGrow = String(Math.max(length, 1));
   return item;
 }
 

@@ -24,7 +24,7 @@ export const chinese = {
   'Retry of': '重试自', 'Run {id}, {state}, {source} {ref}': '运行 {id}，{state}，{source} {ref}', 'Runs': '运行', 'Scan': '扫描',
   'Scan again': '重新扫描', 'Search or filter': '搜索或筛选', 'Search the log': '搜索日志', 'Signatures': '签名',
   'Signatures and attestations': '签名与证明', 'Size': '大小', 'Skip to content': '跳到正文', 'Slow ones': '较慢的', 'Source': '源',
-  'Sources': '源', 'Stages': '阶段', 'State': '状态', 'Status': '状态', 'The scan has begun.': '扫描已开始。',
+  'Sources': '源', 'Stages': '阶段', 'State': '状态', 'Status': '状态', 'The browser does not let this page copy.': '浏览器不允许此页面复制。', 'The scan has begun.': '扫描已开始。',
   'There is no such view.': '没有此页面。', 'These keys': '这些按键', 'This token is not known here.': '令牌无效。', 'Token': '令牌',
   'Too many attempts. Wait a minute.': '尝试次数过多，请稍候一分钟。', 'Took': '耗时', 'Trends': '趋势', 'Typical duration': '典型耗时',
   'Typical wait': '典型等待', 'Unfold all': '全部展开', 'Unfold {count} lines': '展开 {count} 行', 'Views': '页面', 'Waiting': '等待中',

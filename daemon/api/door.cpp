@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/server.hpp"
+#include "api/sessions.hpp"
 #include "core/text.hpp"
 
 namespace lighterman::api {
@@ -48,7 +49,30 @@ void refuse_strangers(const Exchange& exchange) {
 }
 
 bool is_open(Access access, const config::Config& config) noexcept {
-  return access == Access::open || (access == Access::metrics && config.metrics_open);
+  return access == Access::open || (access == Access::metrics && config.metrics_open) ||
+         (access == Access::badge && config.open_badges);
+}
+
+/// The value of a cookie (RFC 6265, section 4.2); empty: it was not sent.
+std::string_view cookie_of(std::string_view given, std::string_view name) {
+  while (!given.empty()) {
+    const std::string_view pair = trim(given.substr(0, given.find(';')));
+    given.remove_prefix(std::min(given.size(), given.find(';')));
+    if (!given.empty()) given.remove_prefix(1);
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name)
+      return pair.substr(equals + 1);
+  }
+  return {};
+}
+
+/// A browser sends its cookie along with whatever a page makes it ask. The cookie is SameSite, and
+/// what changes something has to come with a header that no other site's page can add.
+void refuse_forgeries(const Exchange& exchange) {
+  if (exchange.request.method == "GET" || exchange.request.method == "HEAD") return;
+  const std::string_view site = exchange.head.find("sec-fetch-site");
+  if (exchange.head.find("x-lighterman").empty() || (!site.empty() && site != "same-origin"))
+    refuse(403, "a browser's login changes things only from the daemon's own page");
 }
 
 Role role_for(Access access) noexcept {
@@ -135,7 +159,7 @@ void Door::serve(std::unique_ptr<Connection>& connection) {
 
 void Door::receive(const httplib::Request& request, httplib::Response& reply) {
   served->reached = true;
-  Exchange exchange{request, reply, *served->connection, *served->head, {}, {}, {}, {}, {}};
+  Exchange exchange{request, reply, *served->connection, *served->head, {}, {}, {}, {}, {}, {}, {}};
   // The one door that catches: what leaves here is a response.
   try {
     exchange.snapshot = snapshots_.current();
@@ -168,13 +192,27 @@ void Door::perform(Exchange& exchange) {
   }
   exchange.names = std::move(found.names);
   if (!is_open(found.route->access, *exchange.snapshot->config)) {
-    const Role role = authenticate(exchange);
-    if (const Role needed = role_for(found.route->access); role < needed) {
-      refuse(403, concat("token \"", exchange.caller, "\" has the role ", render(role),
+    exchange.role = authenticate(exchange);
+    if (const Role needed = role_for(found.route->access); exchange.role < needed) {
+      refuse(403, concat("token \"", exchange.caller, "\" has the role ", render(exchange.role),
                          ", and this needs ", render(needed)));
     }
   }
   found.route->perform(room_, exchange);
+}
+
+/// The token that the browser's login was with; null: there is no login, or its token is gone.
+const Snapshot::Key* Door::find_session(Exchange& exchange) const {
+  const std::string_view id = cookie_of(exchange.head.find("cookie"), session_cookie);
+  if (id.empty()) return nullptr;
+  const auto token = room_.sessions.find(id, room_.options.clock());
+  if (!token) return nullptr;
+  const auto& keys = exchange.snapshot->keys;
+  const auto key = std::ranges::find(keys, *token, &Snapshot::Key::sha256);
+  if (key == keys.end()) return nullptr;
+  refuse_forgeries(exchange);
+  exchange.session = id;
+  return &*key;
 }
 
 Role Door::authenticate(Exchange& exchange) const {
@@ -187,6 +225,12 @@ Role Door::authenticate(Exchange& exchange) const {
     return Role::operate;
   }
   const std::string_view given = exchange.head.find("authorization");
+  if (given.empty()) {
+    if (const Snapshot::Key* key = find_session(exchange)) {
+      exchange.caller = key->name;
+      return key->role;
+    }
+  }
   if (given.size() <= bearer.size() ||
       !equal_without_case(given.substr(0, bearer.size()), bearer)) {
     refuse_without_token("a token is needed (Authorization: Bearer ...)",

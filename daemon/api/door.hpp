@@ -30,6 +30,7 @@ class Door : private httplib::Server {
   void receive(const httplib::Request& request, httplib::Response& reply);
   void perform(Exchange& exchange);
   Role authenticate(Exchange& exchange) const;
+  const Snapshot::Key* find_session(Exchange& exchange) const;
   static void complete(const httplib::Request& request, httplib::Response& reply);
 
   Room room_;

@@ -45,11 +45,14 @@ bool answered_unchanged(Exchange& exchange, const std::string& etag) {
   return true;
 }
 
+std::string etag_of(std::string_view body) {
+  return concat("W/\"", os::sha256(body).hex().substr(0, 32), "\"");
+}
+
 void answer(Exchange& exchange, const boost::json::value& value) {
   const std::string body = boost::json::serialize(value);
   exchange.reply.set_header("Cache-Control", "no-cache");
-  const std::string etag = concat("W/\"", os::sha256(body).hex().substr(0, 32), "\"");
-  if (answered_unchanged(exchange, etag)) return;
+  if (answered_unchanged(exchange, etag_of(body))) return;
   exchange.reply.status = 200;
   exchange.reply.set_content(body, json_type);
 }

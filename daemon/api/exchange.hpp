@@ -15,6 +15,7 @@
 #include "api/connection.hpp"
 #include "api/problem.hpp"
 #include "api/snapshot.hpp"
+#include "core/role.hpp"
 #include "core/run.hpp"
 
 namespace lighterman::api {
@@ -31,7 +32,11 @@ struct Exchange {
   std::string caller;              ///< the token's name; empty without tokens
   /// Set by a handler that goes on sending after the head: gets the connection, which then closes.
   std::function<void(std::unique_ptr<Connection>)> follow;
+  Role role = Role::viewer;  ///< of who asks, where somebody had to
+  std::string session;       ///< the id of the browser's login; empty: not by one
 };
+
+inline constexpr std::string_view session_cookie = "lighterman";
 
 /// A body that changes rarely or not at all while it is looked at: with an ETag, and 304 for those
 /// who have it already.
@@ -40,6 +45,7 @@ void answer(Exchange& exchange, int status, const boost::json::value& value);
 void answer(Exchange& exchange, const Problem& problem);
 /// True (and answered 304) when the client has this already.
 bool answered_unchanged(Exchange& exchange, const std::string& etag);
+std::string etag_of(std::string_view body);  ///< by its content
 
 /// The request's JSON object; an empty body is an empty object. Refuses other media types, unknown
 /// fields (did you mean ...?), and what is not an object.

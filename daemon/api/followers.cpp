@@ -10,6 +10,9 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t lines_at_once = 500;
+/// So many of the newest runs are told of, and so often: a list need not follow every line.
+constexpr std::size_t newest_runs = 50;
+constexpr std::chrono::milliseconds list_pace{500};
 /// A follower that has so much unsent gets no more before it has taken some.
 constexpr std::size_t unsent_limit = 128 << 10;
 /// One that takes nothing for so long is gone.
@@ -29,6 +32,8 @@ struct Followers::Follower {
   std::int64_t after = 0;
   std::string unsent;
   std::string told_run;
+  std::map<RunId, std::string> told_runs;
+  Moment next_list{};
   std::map<std::pair<std::string, std::string>, std::string> told_stages;
   bool ended = false;   ///< the end was said
   bool behind = false;  ///< there is more than was sent
@@ -44,6 +49,16 @@ struct Followers::News {
   };
   const store::Store& store;
   std::map<RunId, Item> items{};
+  std::optional<std::vector<Run>> newest{};
+
+  const std::vector<Run>& newest_of_all() {
+    if (!newest) {
+      store::RunFilter filter;
+      filter.limit = newest_runs;
+      newest = store.list(filter);
+    }
+    return *newest;
+  }
 
   const Item& of(RunId run) {
     const auto known = items.find(run);
@@ -166,7 +181,23 @@ bool Followers::serve(Follower& follower, News& news) {
   return true;
 }
 
+void Followers::tell_runs(Follower& follower, News& news) {
+  const Moment now = steady_clock::now();
+  if (now < follower.next_list) return;
+  follower.next_list = now + list_pace;
+  std::map<RunId, std::string> told;
+  for (const Run& run : news.newest_of_all()) {
+    std::string text = boost::json::serialize(to_json(run));
+    const auto known = follower.told_runs.find(run.id);
+    if (known == follower.told_runs.end() || known->second != text)
+      follower.unsent += concat("event: run\ndata: ", text, "\n\n");
+    told.emplace(run.id, std::move(text));
+  }
+  follower.told_runs = std::move(told);
+}
+
 void Followers::tell(Follower& follower, News& news) {
+  if (follower.run == 0) return tell_runs(follower, news);
   const News::Item& item = news.of(follower.run);
   for (const Stage& stage : item.stages) {
     std::string text = boost::json::serialize(to_json(stage));

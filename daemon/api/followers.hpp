@@ -27,7 +27,8 @@ class Followers {
   /// Takes a place; false when there is none. It is taken up by add() or given back by leave().
   bool enter();
   void leave();
-  /// Sends the lines of `run` with numbers above `after`, and all else that is known of it.
+  /// Sends the lines of `run` with numbers above `after`, and all else that is known of it. Run 0:
+  /// what becomes of the newest runs.
   void add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after);
 
  private:
@@ -39,6 +40,7 @@ class Followers {
   void take_new();
   /// False when there is nothing more to send to it.
   bool serve(Follower& follower, News& news);
+  static void tell_runs(Follower& follower, News& news);
   void tell(Follower& follower, News& news);
 
   const Options& options_;

@@ -15,6 +15,8 @@ namespace {
 constexpr std::int64_t any_number = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t json_lines = 1000;
 constexpr std::int64_t json_lines_most = 10000;
+/// Lines that one search looks at; the next goes on. So a long log takes no thread for long.
+constexpr std::size_t searched_most = 50'000;
 
 /// The one range of "bytes=..." within `size`; empty: there is none, or several, and all is sent.
 /// Refuses (416) one that lies behind the end.
@@ -79,16 +81,29 @@ void show_plain(Room& room, Exchange& exchange, RunId run, std::int64_t after, s
 
 void show_lines(Room& room, Exchange& exchange, const Run& run, std::int64_t after,
                 std::int64_t limit) {
+  const std::string wanted = lower(find_parameter(exchange, "contains").value_or(""));
+  const auto most = static_cast<std::size_t>(limit);
   boost::json::array lines;
   std::int64_t last = after;
-  for (const JournalLine& line :
-       room.store.journal(run.id, after, static_cast<std::size_t>(limit))) {
-    lines.push_back(to_json(line));
-    last = line.number;
+  bool more = true;
+  for (std::size_t seen = 0; more && lines.size() < most && seen < searched_most;) {
+    const auto found =
+        room.store.journal(run.id, last, wanted.empty() ? most : std::size_t{json_lines});
+    for (const JournalLine& line : found) {
+      last = line.number;
+      // What machines read is nothing that people look for.
+      const bool fits = wanted.empty() || (line.kind != "progress" &&
+                                           lower(line.text).find(wanted) != std::string::npos);
+      if (fits) lines.push_back(to_json(line));
+      if (lines.size() == most) break;
+    }
+    seen += found.size();
+    more = !found.empty() && !wanted.empty();
   }
   // As long as the run goes on there may be more behind the last one.
-  const bool more = !is_final(run.state) || lines.size() == static_cast<std::size_t>(limit);
-  boost::json::object page{{"lines", std::move(lines)}, {"next", nullptr}};
+  more = more || !is_final(run.state) || lines.size() == most;
+  boost::json::object page{
+      {"lines", std::move(lines)}, {"next", nullptr}, {"last", room.store.last_line(run.id)}};
   if (more) page["next"] = last;
   exchange.reply.set_header("Vary", "Accept");
   answer(exchange, page);
@@ -97,7 +112,7 @@ void show_lines(Room& room, Exchange& exchange, const Run& run, std::int64_t aft
 }  // namespace
 
 void show_log(Room& room, Exchange& exchange) {
-  expect_parameters(exchange, {"after", "limit"});
+  expect_parameters(exchange, {"after", "limit", "contains"});
   const std::int64_t after = number_parameter(exchange, "after", 0, 0, any_number);
   const std::string accept = lower(exchange.head.find("accept"));
   const bool json = accept.find("application/json") != std::string::npos &&
@@ -107,6 +122,8 @@ void show_log(Room& room, Exchange& exchange) {
            : number_parameter(exchange, "limit", any_number, 1, any_number);
   // Before its lines: once it is final, all its lines are there.
   const Run run = room.store.get(run_of(exchange));
+  if (!json && find_parameter(exchange, "contains"))
+    refuse(406, "parameter \"contains\" needs Accept: application/json");
   if (json) return show_lines(room, exchange, run, after, limit);
   show_plain(room, exchange, run.id, after, limit);
 }

@@ -28,6 +28,7 @@ constexpr Kind kinds[] = {
     {415, "unsupported-media-type", "Unsupported Media Type"},
     {416, "range-not-satisfiable", "Range Not Satisfiable"},
     {422, "unprocessable-content", "Unprocessable Content"},
+    {429, "too-many-requests", "Too Many Requests"},
     {431, "request-header-fields-too-large", "Request Header Fields Too Large"},
     {503, "unavailable", "Service Unavailable"},
 };

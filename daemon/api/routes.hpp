@@ -23,6 +23,8 @@ class Followers;
 class ImageCounts;
 struct Options;
 struct Readiness;
+class Attempts;
+class Sessions;
 
 /// Says what a push would do, for a few callers at a time.
 struct Planner {
@@ -40,11 +42,14 @@ struct Room {
   const Deeds& deeds;
   const Berths& berths;
   ImageCounts& image_counts;
+  Sessions& sessions;
+  Attempts& attempts;
 };
 
 enum class Access {
-  open,  ///< anybody: they tell nothing, or believe signatures only
-  // A bearer token of this role, or loopback where there are no tokens:
+  open,   ///< anybody: they tell nothing, or believe signatures only
+  badge,  ///< open where the configuration says so, otherwise as viewer
+  // A bearer token of this role, or a login with one, or loopback where there are no tokens:
   viewer,
   trigger,
   operate,
@@ -76,7 +81,9 @@ void list_runs(Room& room, Exchange& exchange);
 void show_run(Room& room, Exchange& exchange);
 void show_log(Room& room, Exchange& exchange);
 void show_findings(Room& room, Exchange& exchange);
+void show_outline(Room& room, Exchange& exchange);
 void follow_run(Room& room, Exchange& exchange);
+void follow_runs(Room& room, Exchange& exchange);
 void cancel_run(Room& room, Exchange& exchange);
 void retry_run(Room& room, Exchange& exchange);
 void allow_run(Room& room, Exchange& exchange);
@@ -97,5 +104,11 @@ void tell_readiness(Room& room, Exchange& exchange);
 void tell_version(Room& room, Exchange& exchange);
 void tell_description(Room& room, Exchange& exchange);
 void tell_metrics(Room& room, Exchange& exchange);
+void begin_session(Room& room, Exchange& exchange);
+void show_session(Room& room, Exchange& exchange);
+void end_session(Room& room, Exchange& exchange);
+void show_badge(Room& room, Exchange& exchange);
+void show_page(Room& room, Exchange& exchange);
+void show_page_file(Room& room, Exchange& exchange);
 
 }  // namespace lighterman::api

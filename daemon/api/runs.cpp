@@ -27,6 +27,29 @@ void answer_accepted(Exchange& exchange, const Run& run) {
   answer(exchange, 202, json_of(exchange, run));
 }
 
+/// Answers with events that the followers go on sending.
+void follow(Room& room, Exchange& exchange, RunId run, std::int64_t after) {
+  exchange.reply.status = 200;
+  exchange.reply.set_header("Cache-Control", "no-store");
+  exchange.reply.set_header("X-Accel-Buffering", "no");  // nginx would gather the events
+  // The body goes on until the connection ends; nothing of it is sent by httplib.
+  exchange.reply.set_content_provider("text/event-stream",
+                                      [](std::size_t, httplib::DataSink& sink) {
+                                        sink.done();
+                                        return true;
+                                      });
+  if (exchange.request.method == "HEAD") return;
+  if (!room.followers.enter()) {
+    Problem problem = problem_of(503, "too many live logs are open");
+    problem.headers["Retry-After"] = "30";
+    throw Refused(std::move(problem));
+  }
+  exchange.follow = [&followers = room.followers, run,
+                     after](std::unique_ptr<Connection> connection) {
+    followers.add(std::move(connection), run, after);
+  };
+}
+
 }  // namespace
 
 void start_run(Room& room, Exchange& exchange) {
@@ -158,25 +181,12 @@ void follow_run(Room& room, Exchange& exchange) {
     if (fault != std::errc() || end != last.data() + last.size() || after < 0)
       refuse(400, "Last-Event-ID is not a line's number");
   }
-  exchange.reply.status = 200;
-  exchange.reply.set_header("Cache-Control", "no-store");
-  exchange.reply.set_header("X-Accel-Buffering", "no");  // nginx would gather the events
-  // The body goes on until the connection ends; nothing of it is sent by httplib.
-  exchange.reply.set_content_provider("text/event-stream",
-                                      [](std::size_t, httplib::DataSink& sink) {
-                                        sink.done();
-                                        return true;
-                                      });
-  if (exchange.request.method == "HEAD") return;
-  if (!room.followers.enter()) {
-    Problem problem = problem_of(503, "too many live logs are open");
-    problem.headers["Retry-After"] = "30";
-    throw Refused(std::move(problem));
-  }
-  exchange.follow = [&followers = room.followers, id = run.id,
-                     after](std::unique_ptr<Connection> connection) {
-    followers.add(std::move(connection), id, after);
-  };
+  follow(room, exchange, run.id, after);
+}
+
+void follow_runs(Room& room, Exchange& exchange) {
+  expect_parameters(exchange, {});
+  follow(room, exchange, 0, 0);
 }
 
 }  // namespace lighterman::api

@@ -6,6 +6,7 @@
 #include "api/followers.hpp"
 #include "api/front.hpp"
 #include "api/metrics.hpp"
+#include "api/sessions.hpp"
 #include "core/text.hpp"
 
 namespace lighterman::api {
@@ -22,7 +23,8 @@ struct Server::Inside {
         snapshots(std::move(config)),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
-        door({options, the_store, followers, readiness, planner, deeds, berths, image_counts},
+        door({options, the_store, followers, readiness, planner, deeds, berths, image_counts, sessions,
+              attempts},
              snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
@@ -34,6 +36,8 @@ struct Server::Inside {
   Berths berths;
   ImageCounts image_counts;
   Followers followers;
+  Sessions sessions;
+  Attempts attempts;
   Door door;
   Front front;
 };

@@ -7,7 +7,6 @@
 #include "api/routes.hpp"
 #include "api/server.hpp"
 #include "core/text.hpp"
-#include "os/hash.hpp"
 
 namespace lighterman::api {
 namespace {
@@ -53,8 +52,7 @@ void tell_version(Room&, Exchange& exchange) {
 }
 
 void tell_description(Room&, Exchange& exchange) {
-  static const std::string etag =
-      concat("W/\"", os::sha256(description()).hex().substr(0, 32), "\"");
+  static const std::string etag = etag_of(description());
   exchange.reply.set_header("Cache-Control", "no-cache");
   if (answered_unchanged(exchange, etag)) return;
   exchange.reply.status = 200;

@@ -245,6 +245,8 @@ const std::vector<Row<Config>>& config_rows() {
        [](Config& to, const Value& value) { read_object(to, metrics_rows(), value); },
        [](const Config& from) { return show_object(from, metrics_rows()); },
        object_schema(metrics_rows())},
+      row("open_badges", &Config::open_badges,
+          "Badges without a token: anybody may see how the newest run of a branch ended"),
       {"staging", "Where finished builds wait before they are published",
        [](Config& to, const Value& value) { read_object(to, staging_rows(), value); },
        [](const Config& from) { return show_object(from, staging_rows()); },

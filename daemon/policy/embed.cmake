@@ -1,16 +1,11 @@
 # Puts the plugins that ship into the program, so that a single installed file always has them.
-# Bytes are written as escapes: no text can end the literal early.
 file(GLOB plugin_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/plugins/*.lua)
 list(FILTER plugin_files EXCLUDE REGEX "_spec\\.lua$")
 list(SORT plugin_files)
 set(plugins "")
 foreach(plugin_file ${plugin_files})
-  set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-    ${plugin_file})
   get_filename_component(name ${plugin_file} NAME_WLE)
-  file(SIZE ${plugin_file} size)
-  file(READ ${plugin_file} bytes HEX)
-  string(REGEX REPLACE "(..)" "\\\\x\\1" bytes "${bytes}")
+  file_bytes(${plugin_file} bytes size)
   string(APPEND plugins "      {\"${name}\", {\"${bytes}\", ${size}}},\n")
 endforeach()
 configure_file(${PROJECT_SOURCE_DIR}/daemon/policy/shipped.cpp.in

@@ -20,6 +20,13 @@ void Store::append(RunId run, std::vector<JournalLine> lines) {
   inside_->writer.perform(work, Durability::lazy, [&] { inside_->watch.bump(); });
 }
 
+std::int64_t Store::last_line(RunId run) const {
+  return inside_->readers.with([&](Connection& database) {
+    Statement last = database.query("SELECT max(number) FROM journal WHERE run = ?", run);
+    return last.step() ? last.number(0) : 0;
+  });
+}
+
 std::vector<JournalLine> Store::journal(RunId run, std::int64_t after, std::size_t limit) const {
   const auto most = static_cast<std::int64_t>(std::min<std::size_t>(limit, 1U << 30U));
   return inside_->readers.with([&](Connection& database) {

@@ -175,6 +175,7 @@ class Store {
   void append(RunId run, std::vector<JournalLine> lines);
   /// Lines with number > after, at most `limit`.
   std::vector<JournalLine> journal(RunId run, std::int64_t after, std::size_t limit) const;
+  std::int64_t last_line(RunId run) const;  ///< the newest line's number; 0: there is none
 
   // Policy ----------------------------------------------------------------------------------
   /// Stores what was asked and decided together with the actions that follow from it; what was

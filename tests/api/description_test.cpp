@@ -168,6 +168,13 @@ TEST(Description, FitsWhatIsAnswered) {
   expect_described(house.get(base + "/questions"), "get", base + "/questions");
   expect_described(house.get(base + "/questions?limit=0"), "get", base + "/questions");
   expect_described(house.get(base + "/runs/1"), "get", one);
+  expect_described(house.get(base + "/runs/1/log/outline"), "get", one + "/log/outline");
+  expect_described(house.get("/badge/hello.svg"), "get", "/badge/{source}.svg");
+  expect_described(house.get("/"), "get", "/");
+  expect_described(house.get("/page/x/main.js"), "get", "/page/{version}/{file}");
+  expect_described(house.get(base + "/session"), "get", base + "/session");
+  expect_described(house.post(base + "/session", R"({"token":"x"})"), "post", base + "/session");
+  expect_described(house.post(base + "/session", "{}"), "post", base + "/session");
   for (const std::string& prefix : {std::string(), base}) {
     for (const char* path : {"/healthz", "/readyz", "/version", "/openapi.json"})
       expect_described(house.get(prefix + path), "get", prefix + path);

@@ -148,5 +148,23 @@ TEST(Events, AreNotHeldUpByOneWhoDoesNotRead) {
   EXPECT_NE(keen.read_until("id: 30000").find("id: 30000"), std::string::npos);
 }
 
+TEST(Events, TellTheNewestRunsAsTheyComeAndChange) {
+  House house;
+  house.push("1");
+  Line line(house.port());
+  line.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  line.read_until("\"id\":1");
+  house.push("2", "refs/heads/other");
+  line.read_until("\"id\":2");
+  house.store.claim({});
+  house.store.finish(1, RunState::failed, "why not");
+  const std::vector<Event> events = events_in(line.read_until("why not\""));
+  ASSERT_GE(events.size(), 2U);
+  for (const Event& event : events) EXPECT_EQ(event.name, "run");
+  EXPECT_EQ(events.at(0).value.at("id").to_number<int>(), 1);
+  EXPECT_EQ(events.at(1).value.at("event").at("ref").as_string(), "refs/heads/other");
+  EXPECT_FALSE(line.ended());
+}
+
 }  // namespace
 }  // namespace lighterman::api

@@ -83,5 +83,55 @@ TEST(Log, TellsWhetherItGrew) {
             200);
 }
 
+TEST(Log, IsSearchedPieceByPiece) {
+  House house;
+  const RunId run = house.push("1");
+  house.say(run, 60'000);
+  house.say(run, 3, "a Needle");
+  const httplib::Headers json{{"Accept", "application/json"}};
+  const auto search = [&](const std::string& query) {
+    return parsed(house.get("/api/v1/runs/1/log?contains=" + query, json));
+  };
+  const json::value first = search("NEEDLE");
+  EXPECT_EQ(first.at("lines").as_array().size(), 0U) << "not all of it was looked at";
+  EXPECT_EQ(first.at("last").to_number<int>(), 60'003);
+  const json::value rest =
+      search(concat("NEEDLE&after=", first.at("next").to_number<std::int64_t>()));
+  ASSERT_EQ(rest.at("lines").as_array().size(), 3U);
+  EXPECT_EQ(rest.at("lines").at(0).at("number").to_number<int>(), 60'001);
+  const json::value two = search("NEEDLE&limit=2&after=59000");
+  EXPECT_EQ(two.at("lines").as_array().size(), 2U);
+  EXPECT_EQ(two.at("next").to_number<int>(), 60'002);
+  EXPECT_EQ(house.get("/api/v1/runs/1/log?contains=x").status, 406);
+}
+
+TEST(Log, HasAnOutlineOfItsSteps) {
+  House house;
+  const RunId run = house.push("1");
+  const auto say = [&](const std::string& stage, const std::string& kind, const std::string& text) {
+    house.store.append(run, {{0, parse_time("2026-11-24T08:09:10Z"), "app", stage, kind, text}});
+  };
+  say("engine", "info", "building");
+  say("engine", "step", "[1/2] FROM debian");
+  say("engine", "out", "pulled");
+  say("engine", "step", "[2/2] RUN make");
+  say("engine", "error", "broken");
+  say("staging", "warn", "late");
+  const json::value outline = parsed(house.get("/api/v1/runs/1/log/outline"));
+  EXPECT_EQ(outline.at("last").to_number<int>(), 6);
+  EXPECT_TRUE(outline.at("next").is_null());
+  std::string told;
+  for (const json::value& section : outline.at("sections").as_array())
+    told += concat(
+        section.at("first").to_number<int>(), ' ', std::string(section.at("stage").as_string()),
+        ' ', std::string(section.at("step").as_string()), ' ',
+        section.at("errors").to_number<int>(), section.at("warnings").to_number<int>(), '\n');
+  EXPECT_EQ(
+      told,
+      "1 engine  00\n2 engine [1/2] FROM debian 00\n4 engine [2/2] RUN make 10\n6 staging  01\n");
+  EXPECT_EQ(
+      parsed(house.get("/api/v1/runs/1/log/outline?after=5")).at("sections").as_array().size(), 1U);
+}
+
 }  // namespace
 }  // namespace lighterman::api

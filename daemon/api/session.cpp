@@ -1,0 +1,87 @@
+#include <boost/json/object.hpp>
+
+#include "api/exchange.hpp"
+#include "api/problem.hpp"
+#include "api/routes.hpp"
+#include "api/server.hpp"
+#include "api/sessions.hpp"
+#include "core/json.hpp"
+#include "core/text.hpp"
+
+namespace lighterman::api {
+namespace {
+
+/// Who asks: of a proxy on this machine we believe the address that it adds.
+std::string address_of(const Exchange& exchange) {
+  std::string address;
+  int port = 0;
+  exchange.connection.get_remote_ip_and_port(address, port);
+  const std::string_view forwarded = exchange.head.find("x-forwarded-for");
+  if (!forwarded.empty() && (address.starts_with("127.") || address == "::1"))
+    address = trim(forwarded.substr(forwarded.rfind(',') + 1));
+  return network_of(address);
+}
+
+/// Whether the browser speaks https, as far as we are told. It only makes the cookie stricter, so
+/// whoever says it is believed.
+bool is_secure(const Exchange& exchange) {
+  if (equal_without_case(trim(exchange.head.find("x-forwarded-proto")), "https")) return true;
+  constexpr std::string_view https = "https://";
+  const std::string_view url = exchange.public_url;
+  if (!url.starts_with(https)) return false;
+  const std::string_view host = url.substr(https.size());
+  return equal_without_case(host.substr(0, host.find('/')), exchange.head.find("host"));
+}
+
+void set_cookie(Exchange& exchange, std::string_view id, std::string_view more) {
+  exchange.reply.set_header(
+      "Set-Cookie", concat(session_cookie, "=", id, "; Path=/; HttpOnly", "; SameSite=Strict", more,
+                           is_secure(exchange) ? "; Secure" : ""));
+}
+
+void answer_session(Exchange& exchange) {
+  answer(exchange, 200,
+         boost::json::object{{"caller", exchange.caller},
+                             {"role", render(exchange.role)},
+                             {"tokens", !exchange.snapshot->config->tokens.empty()}});
+}
+
+}  // namespace
+
+void begin_session(Room& room, Exchange& exchange) {
+  expect_parameters(exchange, {});
+  const boost::json::value body = body_of(exchange, {"token"});
+  const std::string token = Fields(body, "body").text("token");
+  const Instant now = room.options.clock();
+  const std::string address = address_of(exchange);
+  if (const auto wait = room.attempts.wait_of(address, now); wait > std::chrono::seconds(0)) {
+    Problem problem = problem_of(429, "too many logins failed");
+    problem.headers["Retry-After"] = std::to_string(wait.count());
+    throw Refused(std::move(problem));
+  }
+  const Snapshot::Key* key = exchange.snapshot->find_key(token);
+  if (key == nullptr) {
+    room.attempts.add(address, now);
+    Problem problem = problem_of(401, "the token is none of ours");
+    problem.headers["WWW-Authenticate"] = R"(Bearer realm="lighterman", error="invalid_token")";
+    throw Refused(std::move(problem));
+  }
+  exchange.caller = key->name;
+  exchange.role = key->role;
+  set_cookie(exchange, room.sessions.begin(key->sha256, now), "");
+  answer_session(exchange);
+}
+
+void show_session(Room&, Exchange& exchange) {
+  expect_parameters(exchange, {});
+  answer_session(exchange);
+}
+
+void end_session(Room& room, Exchange& exchange) {
+  expect_parameters(exchange, {});
+  if (!exchange.session.empty()) room.sessions.end(exchange.session);
+  set_cookie(exchange, "", "; Max-Age=0");
+  exchange.reply.status = 204;
+}
+
+}  // namespace lighterman::api

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/guarded.hpp"
+#include "core/time.hpp"
+
+namespace lighterman::api {
+
+/// Browsers that logged in, in memory alone: a restart ends them all. What a browser holds is a
+/// random id, of which only the hash is kept here. Any thread.
+class Sessions {
+ public:
+  static constexpr std::size_t most = 1000;  ///< further ones end the longest unused
+  static constexpr std::chrono::hours unused_limit{12};
+  static constexpr std::chrono::hours age_limit{24 * 7};
+
+  /// Begins one for the token with this SHA-256; its id.
+  std::string begin(const std::string& token_sha256, Instant now);
+  /// The SHA-256 of the token it began with; empty: there is none, or no more.
+  std::optional<std::string> find(std::string_view id, Instant now);
+  void end(std::string_view id);
+
+ private:
+  struct Session {
+    std::string token_sha256;
+    Instant begun{}, used{};
+  };
+  static bool over(const Session& session, Instant now) noexcept;
+
+  Guarded<std::map<std::string, Session>> sessions_;  // by the id's hash
+};
+
+/// Failed logins by address, so that nobody tries many tokens. Any thread.
+class Attempts {
+ public:
+  static constexpr int most = 10;  ///< failures of one address within `window`
+  static constexpr std::chrono::seconds window{60};
+  static constexpr std::size_t most_addresses = 4096;
+
+  /// How long this address has to wait; 0: not at all.
+  std::chrono::seconds wait_of(const std::string& address, Instant now) const;
+  void add(const std::string& address, Instant now);
+
+ private:
+  struct Failures {
+    int count = 0;
+    Instant since{};
+  };
+  Guarded<std::map<std::string, Failures>> failures_;
+};
+
+/// What counts as one: an IPv4 address, or the half of an IPv6 address that names a network.
+std::string network_of(const std::string& address);
+
+}  // namespace lighterman::api

@@ -55,7 +55,7 @@ struct ReplicateWish {
 /// What requests set going that reaches beyond the store. Called from any thread, also at the same
 /// time; throw Error.
 struct Deeds {
-  std::function<void()> rescan;  ///< begins a round over the published images
+  std::function<void()> rescan = [] {};  ///< begins a round over the published images
   std::function<boost::json::value(const ReplicateWish& wish)> replicate;
   /// What a rule of `retain` keeps and deletes; with `apply` it is done.
   std::function<boost::json::value(const std::string& rule, bool apply)> retain;

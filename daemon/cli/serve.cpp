@@ -176,8 +176,10 @@ class Daemon {
           next->staging_listen != former->staging_listen ||
           next->compression != former->compression ||
           next->staging_size_limit != former->staging_size_limit ||
-          next->workers != former->workers || next->body_limit != former->body_limit) {
-        log_.warn("listen, data, workers, limits and staging take effect after a restart");
+          next->workers != former->workers || next->replications != former->replications ||
+          next->body_limit != former->body_limit) {
+        log_.warn(
+            "listen, data, workers, replications, limits and staging take effect after a restart");
       }
       auto next_yard = std::make_shared<pipeline::Yard>(next, store_, yard().get());
       watcher_.reset();

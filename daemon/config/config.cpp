@@ -38,7 +38,7 @@ std::string Config::base_url() const {
 }
 
 std::string Config::run_url(std::int64_t run) const {
-  return concat(base_url(), "/api/v1/runs/", run);
+  return concat(base_url(), "/#/runs/", run);
 }
 
 const Source& Config::source(const std::string& name) const {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "os/file.hpp"
 #include "registry/client.hpp"
 #include "scan/trivy.hpp"
 #include "store/store.hpp"

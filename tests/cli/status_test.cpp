@@ -21,7 +21,7 @@ TEST(Forge, IsToldHowARunStandsAndTheTokenIsSeenNowhere) {
   ASSERT_TRUE(support::eventually([&] { return forge.last_state() == "success"; }));
   const auto calls = forge.calls();
   EXPECT_EQ(calls.front().body.at("state"), "pending");
-  EXPECT_EQ(calls.back().body.at("target_url"), "https://builds.example/api/v1/runs/1");
+  EXPECT_EQ(calls.back().body.at("target_url"), "https://builds.example/#/runs/1");
   ASSERT_TRUE(support::eventually([&] {
     return harbour.say({"show", "1"}).out.find("status for the forge: done") != std::string::npos;
   })) << harbour.say({"show", "1"}).out;

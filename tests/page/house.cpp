@@ -94,6 +94,7 @@ void perform(int bare, std::int64_t lines) {
       runs.published({"shop", "refs/heads/main", "Keep the basket when the session ends", "ann",
                       today - std::chrono::seconds(80), std::chrono::seconds(3)},
                      std::chrono::seconds(41));
+  runs.replicas(last);
   filled = true;
 
   Guarded<std::shared_ptr<const config::Config>> config(

@@ -385,6 +385,52 @@ RunId Runs::talkative(std::int64_t lines) {
   return run;
 }
 
+void Runs::replicas(RunId run) {
+  const Reference source = Reference::parse("registry.example.com/acme/shop");
+  constexpr std::uint64_t mega = 1'000'000;
+  const auto add = [&](char letter, const std::string& target, std::vector<std::string> tags) {
+    Replication made{0,
+                     run,
+                     "europe",
+                     source.at(Digest::parse(concat("sha256:", std::string(64, letter)))),
+                     Reference::parse(target),
+                     std::move(tags),
+                     {},
+                     ReplicationState::waiting,
+                     0,
+                     {},
+                     now_,
+                     {},
+                     {},
+                     0,
+                     0,
+                     0,
+                     0,
+                     "",
+                     {}};
+    store_.add_replication(made);
+    return *store_.claim_replication(now_);
+  };
+  Replication done = add('a', "registry.eu.example.com/acme/shop", {"1.4.2", "1.4", "1"});
+  done.state = ReplicationState::done;
+  done.total_bytes = 412 * mega;
+  done.present_bytes = 380 * mega;
+  done.sent_bytes = 32 * mega;
+  done.ended = now_ + std::chrono::seconds(3);
+  done.notes = {"layer 1f0c stays behind: its owner gives it away himself"};
+  store_.put_replication(done);
+  Replication failed = add('b', "registry.eu.example.com/acme/tool", {"main"});
+  failed.state = ReplicationState::failed;
+  failed.why = "only signed images are carried: nobody signed <b>it</b>";
+  failed.ended = now_ + std::chrono::seconds(1);
+  store_.put_replication(failed);
+  Replication moving = add('c', "backup.example.com/acme/shop", {"main"});
+  moving.total_bytes = 1300 * mega;
+  moving.present_bytes = 400 * mega;
+  moving.sent_bytes = 350 * mega;
+  store_.put_replication(moving);
+}
+
 RunId Runs::running() {
   const RunId run = begin(
       {"shop", "refs/heads/main", "Watch me build", "ann", now_ + seconds(60), milliseconds(900)});

@@ -30,6 +30,7 @@ class Runs {
   RunId hostile_one();  ///< whose every text is an attempt at a script
   RunId talkative(std::int64_t lines);
   RunId running();
+  void replicas(RunId run);  ///< of all kinds, one of them on its way
   RunId begin(const Wish& wish);
   void say(RunId run, const std::string& image, const std::string& stage,
            const std::vector<std::pair<std::string, std::string>>& lines);

@@ -95,7 +95,7 @@ TEST_F(Status, OfARunIsPendingAndThenHowItEnded) {
   EXPECT_NE(call.head.find(concat("Authorization: token ", token, "\r\n")), std::string::npos);
   EXPECT_EQ(call.body, boost::json::value({{"state", "pending"},
                                            {"description", "waits to be built"},
-                                           {"target_url", "https://builds.example/api/v1/runs/1"},
+                                           {"target_url", "https://builds.example/#/runs/1"},
                                            {"context", "lighterman"}}));
   begin();
   store->finish(run, RunState::succeeded, "");
@@ -303,7 +303,7 @@ TEST_F(Status, IsToldToBitbucketCloudAsItWants) {
                                            {"description", "waits to be built"},
                                            {"key", "lighterman"},
                                            {"name", "lighterman"},
-                                           {"url", "https://builds.example/api/v1/runs/1"}}));
+                                           {"url", "https://builds.example/#/runs/1"}}));
   store->request_cancel(run, "not needed");
   ASSERT_TRUE(forge.told(2));
   EXPECT_EQ(last("state"), "STOPPED");

@@ -9,6 +9,7 @@ import {session} from './session.js';
 import {runs_view} from './runs.js';
 import {run_view} from './run.js';
 import {images_view} from './images.js';
+import {replicas_view} from './replicas.js';
 import {trends_view} from './trends.js';
 import {status_view} from './status.js';
 import {login_view} from './login.js';
@@ -25,14 +26,14 @@ export function route_of(hash) {
   return {parts: path.split('/').filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query || '')};
 }
 
-const views = {runs: runs_view, images: images_view, trends: trends_view, status: status_view};
+const views = {runs: runs_view, images: images_view, replicas: replicas_view, trends: trends_view, status: status_view};
 
 function draw_bar() {
   const here = route_of(location.hash).parts[0];
   const link = (name, text) => el('a', {href: `#/${name}`, 'aria-current': here === name ? 'page' : null}, text);
   show(bar,
     el('a', {class: 'brand', href: '#/runs'}, 'Lighterman'),
-    session.known ? el('nav', {'aria-label': t('Views')}, link('runs', t('Runs')), link('images', t('Images')), link('trends', t('Trends')), link('status', t('Status'))) : null,
+    session.known ? el('nav', {'aria-label': t('Views')}, link('runs', t('Runs')), link('images', t('Images')), link('replicas', t('Replicas')), link('trends', t('Trends')), link('status', t('Status'))) : null,
     el('div', {class: 'bar-end'},
       session.known && session.caller ? el('span', {class: 'caller', title: t('role: {role}', {role: session.role})}, session.caller, el('span', {class: 'quiet'}, ` ${t(`role:${session.role}`)}`)) : null,
       el('button', {type: 'button', class: 'plain', 'data-key': 'keys', title: t('Keyboard'), 'aria-label': t('Keyboard'), onclick: show_keys}, '?'),

@@ -46,6 +46,11 @@ export const chinese = {
   '{count} days': '{count} 天', '{count} errors': '{count} 个错误', '{count} layers': '{count} 层', '{count} lines': '{count} 行', '{count} more': '还有 {count} 项',
   '{count} waived': '{count} 项已豁免', '{saved} of {all} not sent': '{all} 中 {saved} 无需发送', '{sent} sent, {saved} saved': '发送 {sent}，节省 {saved}',
 
+  'Replicas': '副本', 'To': '目标', 'Rule': '规则', 'Bytes': '字节', 'Progress': '进度', 'Cancel': '取消', 'from': '来自',
+  'Nothing was or is on its way.': '没有正在或曾经复制的镜像。', 'nothing was missing': '无需传输', '{count} tries': '已尝试 {count} 次',
+  '{size} sent': '已发送 {size}', '{size} there already': '{size} 已存在', 'of {size}': '共 {size}',
+  'replica:waiting': '等待中', 'replica:running': '传输中', 'replica:done': '完成', 'replica:failed': '失败', 'replica:superseded': '已取代', 'replica:cancelled': '已取消',
+
   'state:queued': '排队中', 'state:running': '运行中', 'state:succeeded': '成功', 'state:failed': '失败', 'state:denied': '已拒绝',
   'state:cancelled': '已取消', 'state:superseded': '已取代', 'state:skipped': '已跳过',
   'stage:queue': '排队', 'stage:source': '源码', 'stage:plan': '计划', 'stage:engine': '构建', 'stage:staging': '暂存', 'stage:bases': '基础镜像',

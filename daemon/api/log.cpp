@@ -7,6 +7,7 @@
 #include "api/log_text.hpp"
 #include "api/problem.hpp"
 #include "api/routes.hpp"
+#include "core/colors.hpp"
 #include "core/text.hpp"
 
 namespace lighterman::api {
@@ -92,8 +93,9 @@ void show_lines(Room& room, Exchange& exchange, const Run& run, std::int64_t aft
     for (const JournalLine& line : found) {
       last = line.number;
       // What machines read is nothing that people look for.
-      const bool fits = wanted.empty() || (line.kind != "progress" &&
-                                           lower(line.text).find(wanted) != std::string::npos);
+      const bool fits =
+          wanted.empty() || (line.kind != "progress" &&
+                             lower(without_colors(line.text)).find(wanted) != std::string::npos);
       if (fits) lines.push_back(to_json(line));
       if (lines.size() == most) break;
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/colors.hpp"
 #include "core/text.hpp"
 #include "core/time.hpp"
 
@@ -27,7 +28,7 @@ std::string plain_line(const JournalLine& line) {
   if (line.kind == "progress") return {};
   const std::string time = render_time(line.when).substr(11, 8);
   return concat(time, line.image.empty() ? "" : " ", line.image, line.stage.empty() ? "" : " ",
-                line.stage, " | ", line.text, "\n");
+                line.stage, " | ", without_colors(line.text), "\n");
 }
 
 LogExtent measure_log(const store::Store& store, RunId run, std::int64_t after,

@@ -9,7 +9,8 @@
 
 namespace lighterman::api {
 
-/// "HH:MM:SS image stage | text" and a line end, in UTC; empty for lines that only machines read.
+/// "HH:MM:SS image stage | text" and a line end, in UTC and without colours; empty for lines that
+/// only machines read.
 std::string plain_line(const JournalLine& line);
 
 /// How much log there was at one moment. Lines that come later are not part of it.

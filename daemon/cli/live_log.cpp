@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/colors.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
 
@@ -20,13 +21,6 @@ std::string_view color_of(std::string_view kind) {
   if (kind == "warn") return yellow;
   if (kind == "step") return bold;
   return "";
-}
-
-/// Length of the colour sequence (ECMA-48 SGR) that `text` begins with; 0: none.
-std::size_t color_length(std::string_view text) {
-  if (!text.starts_with("\x1b[")) return 0;
-  const std::size_t end = text.find_first_not_of("0123456789;", 2);
-  return end != std::string_view::npos && text[end] == 'm' ? end + 1 : 0;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // The text is read only to show steps; whether the build went well is never taken from it.
 #include <charconv>
 
+#include "core/colors.hpp"
 #include "engine/progress.hpp"
 
 namespace lighterman::engine {
@@ -58,7 +59,8 @@ class Classic final : public Progress {
         tell({BuildNews::Kind::step_cached, step_, {}, false, line_});
       }
     } else if (text.starts_with(errors_begin)) {
-      errors_.write(text);
+      // The red is the builder's own.
+      errors_.write(without_colors(text));
     } else if (trim(text).empty() && !running_) {
       // The empty lines between steps.
     } else {

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "core/colors.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 
@@ -14,15 +15,24 @@ namespace json = boost::json;
 constexpr std::size_t longest_object = 16 << 20;
 constexpr std::size_t longest_line = 16 << 10;
 
-/// Drops terminal escape sequences (ECMA-48: ESC [ ... final byte) and control characters but tabs.
-std::string without_controls(std::string_view text) {
+enum class Colors { keep, drop };
+
+/// Drops terminal escape sequences (ECMA-48: ESC [ ... final byte) and control characters but tabs
+/// and line ends, which become blanks.
+std::string without_controls(std::string_view text, Colors colors) {
   std::string result;
   result.reserve(text.size());
   for (std::size_t at = 0; at < text.size(); ++at) {
     const auto c = static_cast<unsigned char>(text[at]);
-    if (c == 0x1b && at + 1 < text.size() && text[at + 1] == '[') {
+    const std::size_t color = colors == Colors::keep ? color_length(text.substr(at)) : 0;
+    if (color > 0) {
+      result += text.substr(at, color);
+      at += color - 1;
+    } else if (c == 0x1b && at + 1 < text.size() && text[at + 1] == '[') {
       at += 2;
       while (at < text.size() && (text[at] < '@' || text[at] > '~')) ++at;
+    } else if (c == '\n' || c == '\r') {
+      result.push_back(' ');
     } else if (c >= 0x20 ? c != 0x7f : c == '\t') {
       result.push_back(text[at]);
     }
@@ -117,18 +127,14 @@ void OutputLines::finish() {
 }
 
 void OutputLines::give() {
-  std::string line = one_line(partial_);
+  std::string line = valid_utf8(without_controls(partial_, Colors::keep));
   partial_.clear();
   returned_ = false;
   take_(std::move(line));
 }
 
 std::string one_line(std::string_view text) {
-  std::string line(text);
-  for (char& c : line) {
-    if (c == '\n' || c == '\r') c = ' ';
-  }
-  return valid_utf8(without_controls(line));
+  return valid_utf8(without_controls(text, Colors::drop));
 }
 
 }  // namespace lighterman::engine

@@ -31,9 +31,9 @@ const boost::json::object* object_of(const boost::json::object& object, std::str
 std::int64_t number_of(const boost::json::object& object, std::string_view key,
                        std::int64_t otherwise = 0);
 
-/// Cuts a program's output into lines fit for a journal: UTF-8, without escape sequences and other
-/// control characters; of a line rewritten by carriage returns the last state. A line longer than
-/// 16 KiB comes in pieces. One thread at a time.
+/// Cuts a program's output into lines fit for a journal: UTF-8, with colours and without other
+/// escape sequences and control characters; of a line rewritten by carriage returns the last state.
+/// A line longer than 16 KiB comes in pieces. One thread at a time.
 class OutputLines {
  public:
   explicit OutputLines(std::function<void(std::string line)> take) : take_(std::move(take)) {}

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/colors.hpp"
+
 namespace lighterman::engine {
 namespace {
 
@@ -57,7 +59,7 @@ void Progress::tell(const BuildNews& news) {
 
 void Progress::tell_output(const std::string& step, std::string text, bool error_stream) {
   if (last_.size() == kept_lines) last_.pop_front();
-  last_.push_back({step, text});
+  last_.push_back({step, without_colors(text)});
   tell({BuildNews::Kind::output, step, std::move(text), error_stream, 0});
 }
 

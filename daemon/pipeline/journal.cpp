@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "core/colors.hpp"
 #include "core/text.hpp"
 
 namespace lighterman::pipeline {
@@ -12,12 +13,15 @@ constexpr std::size_t most_waiting = 256;
 constexpr std::chrono::milliseconds gather{100};
 constexpr std::chrono::milliseconds between_progress{500};
 
-/// Without colours and cursor movements (ECMA-48 control sequences), as one line.
+/// Without what moves a cursor or steers a terminal (ECMA-48 control sequences), as one line.
 std::string plain(std::string_view text) {
   std::string clean;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte == 0x1b) {
+    if (const std::size_t color = color_length(text.substr(at)); color > 0) {
+      clean += text.substr(at, color);
+      at += color - 1;
+    } else if (byte == 0x1b) {
       if (at + 1 < text.size() && text[at + 1] == '[') {
         at += 2;
         while (at < text.size() && (text[at] < 0x40 || text[at] > 0x7e)) ++at;

@@ -23,7 +23,8 @@ class Journal {
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  /// One line per line of `text`; control sequences of terminals are taken out.
+  /// One line per line of `text`; control sequences of terminals are taken out, but
+  /// for colours.
   void add(std::string_view image, std::string_view stage, std::string_view kind,
            std::string_view text);
   /// How far a layer is; thinned to two lines a second per layer, the last one always kept.

@@ -105,6 +105,18 @@ TEST(Log, IsSearchedPieceByPiece) {
   EXPECT_EQ(house.get("/api/v1/runs/1/log?contains=x").status, 406);
 }
 
+TEST(Log, HasColoursForThoseWhoCanShowThem) {
+  House house;
+  const RunId run = house.push("1");
+  house.say(run, 1, "an \x1b[1;31merror\x1b[0m: no such file");
+  EXPECT_NE(house.get("/api/v1/runs/1/log").body.find("| an error: no such file 1\n"),
+            std::string::npos);
+  const json::value page = parsed(
+      house.get("/api/v1/runs/1/log?contains=error:%20no", {{"Accept", "application/json"}}));
+  EXPECT_EQ(page.at("lines").at(0).at("text").as_string(),
+            "an \x1b[1;31merror\x1b[0m: no such file 1");
+}
+
 TEST(Log, HasAnOutlineOfItsSteps) {
   House house;
   const RunId run = house.push("1");

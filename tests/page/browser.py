@@ -64,7 +64,7 @@ class Browser:
     def devtools(self, command, **parameters):
         return self.post('/goog/cdp/execute', {'cmd': command, 'params': parameters})
 
-    def until(self, script, *arguments, within=20):
+    def until(self, script, *arguments, within=30):
         """What `script` returns, once that is true."""
         end = time.monotonic() + within
         while True:
@@ -78,7 +78,7 @@ class Browser:
     def text(self):
         return self.run('return document.body.innerText')
 
-    def see(self, text, within=20):
+    def see(self, text, within=30):
         self.until('return document.body.innerText.includes(arguments[0])', text, within=within)
 
     def find(self, selector):

@@ -1,6 +1,7 @@
 // Lines of a log that have a text in them. The daemon looks through it piece by piece; what is found
 // is counted up to a limit.
 
+import {bare} from './ansi.js';
 import {get} from './daemon.js';
 
 const most_found = 5000;
@@ -43,7 +44,7 @@ export class Search {
 
   add(line) {
     if (!this.wanted || this.full || line.kind === 'progress' || line.number <= (this.found.at(-1) ?? 0)) return;
-    if (!this.busy && line.text.toLowerCase().includes(this.wanted)) this.found.push(line.number);
+    if (!this.busy && bare(line.text).toLowerCase().includes(this.wanted)) this.found.push(line.number);
   }
 
   // The next match after the present one, or the one before it; 0: there is none.

@@ -55,10 +55,13 @@ async function log_out() {
 function begin(name, view, route) {
   shown.stop?.abort();
   const stop = new AbortController();
+  // Who works with a filter goes on working with it in what it leads to.
+  const at = shown.name === name && main.contains(document.activeElement) ? document.activeElement.name : '';
   shown = {name, stop, turn: null};
   main.replaceChildren();
   const turn = view(main, route, stop.signal);
   if (shown.stop === stop) shown.turn = turn || null;
+  if (at) main.querySelector(`[name="${CSS.escape(at)}"]`)?.focus();
 }
 
 export function draw(again = false) {

@@ -52,7 +52,7 @@ export function copy_button(text) {
 
 export function choice(label, name, value, options, change) {
   return el('label', {class: 'field'}, el('span', {}, label),
-    el('select', {name, onchange: (event) => change(event.target.value)},
+    el('select', {name, 'data-key': name, onchange: (event) => change(event.target.value)},
       options.map(([each, text]) => el('option', {value: each, selected: each === value}, text))));
 }
 

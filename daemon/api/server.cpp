@@ -23,8 +23,8 @@ struct Server::Inside {
         snapshots(std::move(config)),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
-        door({options, the_store, followers, readiness, planner, deeds, berths, image_counts, sessions,
-              attempts},
+        door({options, the_store, followers, readiness, planner, deeds, berths, image_counts,
+              sessions, attempts},
              snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 

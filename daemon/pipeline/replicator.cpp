@@ -47,6 +47,7 @@ const Rule& named(const std::vector<Rule>& rules, const std::string& name, std::
   const auto rule = std::ranges::find(rules, name, &Rule::name);
   if (rule != rules.end()) return *rule;
   std::vector<std::string> known;
+  known.reserve(rules.size());
   for (const Rule& each : rules) known.push_back(each.name);
   throw Error(ErrorKind::not_found,
               concat("`", where, "` has no rule \"", name, '"', did_you_mean(name, known)));
@@ -63,7 +64,7 @@ void note_bytes(Replication& replication, const registry::CopyTally& tally) {
 
 Replicator::Replicator(std::function<std::shared_ptr<Yard>()> yard, store::Store& store, Tell tell,
                        net::Retry retry)
-    : yard_(std::move(yard)), store_(store), tell_(std::move(tell)), retry_(retry) {
+    : yard_(std::move(yard)), store_(store), tell_(std::move(tell)), retry_(std::move(retry)) {
   store_.requeue_replications();
   for (unsigned i = 0; i < yard_()->config().replications; ++i)
     threads_.emplace_back([this](const std::stop_token& stop) { carry(stop); });

@@ -37,9 +37,7 @@ std::string Config::base_url() const {
   return url;
 }
 
-std::string Config::run_url(std::int64_t run) const {
-  return concat(base_url(), "/#/runs/", run);
-}
+std::string Config::run_url(std::int64_t run) const { return concat(base_url(), "/#/runs/", run); }
 
 const Source& Config::source(const std::string& name) const {
   if (const auto found = sources.find(name); found != sources.end()) return found->second;

@@ -172,7 +172,7 @@ struct Config {
   std::string log_format = "text";  ///< or "json"
   std::vector<Token> tokens;
   bool metrics_open = false;  ///< /metrics needs no token
-  bool open_badges = false;  ///< anybody may see how a branch's newest run ended
+  bool open_badges = false;   ///< anybody may see how a branch's newest run ended
   std::string staging_listen = "127.0.0.1:7071";
   std::uint64_t staging_size_limit = 20ull << 30;
   std::string compression = "gzip";

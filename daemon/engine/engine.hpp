@@ -165,9 +165,9 @@ class Engine {
   /// Names with their tags that match `pattern`, such as "127.0.0.1:7071/*/*" (a star stands for
   /// anything but a slash).
   std::vector<std::string> names(const std::string& pattern, const std::stop_token& stop);
-  /// Drops what was used least recently of the build cache until no more than `keep` bytes are left;
-  /// what a build uses stays. Returns how many bytes that freed. Whose cache it is, the engine does
-  /// not know.
+  /// Drops what was used least recently of the build cache until no more than `keep` bytes are
+  /// left; what a build uses stays. Returns how many bytes that freed. Whose cache it is, the
+  /// engine does not know.
   std::uint64_t prune_cache(std::uint64_t keep, const std::stop_token& stop);
 
  private:

@@ -40,7 +40,7 @@ class RealRegistry {
   std::size_t count_requests(const std::string& method, const std::string& path) const;
   void clear_access_log();
   void lose_blob(const std::string& digest);  ///< as a damaged disk would
-  std::string log() const;  ///< what it says about itself
+  std::string log() const;                    ///< what it says about itself
 
  private:
   void make_certificates();

@@ -40,11 +40,7 @@ Reference below(const std::string& to, const std::string& name) {
 /// The patterns of a rule, ready to match.
 struct RuleSelection {
   explicit RuleSelection(const ReplicateRule& rule)
-      : from(rule.from),
-        names(rule.names),
-        tags(rule.tags),
-        tags_except(rule.tags_except),
-        labels(rule.labels) {
+      : from(rule.from), names(rule.names), tags(rule.tags), tags_except(rule.tags_except) {
     // Each pattern must be met, so each stands alone.
     for (const std::string& pattern : rule.labels)
       each_label.push_back(std::make_unique<Selection>(config::Patterns{pattern}));
@@ -60,7 +56,7 @@ struct RuleSelection {
       });
     });
   }
-  Selection from, names, tags, tags_except, labels;
+  Selection from, names, tags, tags_except;
   std::vector<std::unique_ptr<Selection>> each_label;
 };
 

@@ -159,7 +159,7 @@ void Runs::build(RunId run, const std::string& image, milliseconds length) {
        {"step", "[1/5] FROM debian:12-slim"},
        {"out", "sha256:29f0a1 29.15MB / 29.15MB"},
        {"step", "[2/5] RUN apt-get update && apt-get install -y openssl"},
-       {"out", "Get:1 http://deb.debian.org/debian bookworm InRelease [151 kB]"},
+       {"out", "Get:1 http://packages.example.com/debian stable InRelease [151 kB]"},
        {"out", "\x1b[32mok\x1b[0m \x1b[1;31mred and bold\x1b[0m \x1b[38;5;39mblue\x1b[0m plain"},
        {"err", "debconf: delaying package configuration, since apt-utils is not installed"},
        {"step", "[3/5] COPY . /srv/shop"},

@@ -195,6 +195,7 @@ boost::json::array to_json(const std::vector<Base>& bases) {
     boost::json::object object{{"image", base.image}};
     if (!base.stage.empty()) object["stage"] = base.stage;
     if (base.digest) object["digest"] = base.digest->text();
+    if (!base.image_id.empty()) object["image_id"] = base.image_id;
     if (base.created) object["created"] = render_time(*base.created);
     if (base.signed_by) object["signed_by"] = json_array(*base.signed_by);
     if (!base.unknown.empty()) object["unknown"] = base.unknown;
@@ -211,6 +212,7 @@ std::vector<Base> bases_from(const boost::json::value& given) {
     base.image = fields.text("image");
     base.stage = fields.text_or("stage", "");
     if (const auto digest = fields.find_text("digest")) base.digest = Digest::parse(*digest);
+    base.image_id = fields.text_or("image_id", "");
     if (fields.find("created")) base.created = fields.time_or("created", {});
     if (fields.find("signed_by")) base.signed_by = fields.texts("signed_by");
     base.unknown = fields.text_or("unknown", "");
@@ -268,6 +270,7 @@ std::vector<Base> BaseWatch::finish(engine::Engine& engine, Builder builder,
       base.created = image->created;
       const auto found = std::ranges::find(image->digests, wanted->name(), &Reference::name);
       if (found != image->digests.end()) base.digest = found->digest();
+      if (!base.digest) base.image_id = image->id;
     }
     if (!base.digest && !image)
       base.unknown =
@@ -279,6 +282,24 @@ std::vector<Base> BaseWatch::finish(engine::Engine& engine, Builder builder,
           "there (pull: true asks the registry)";
   }
   return std::move(bases_);
+}
+
+std::string moved_to(const Base& base, const std::string& engine, Yard& yard,
+                     const std::stop_token& stop) {
+  const auto reference = find_reference(base.image);
+  if (!base.image_id.empty()) {
+    const auto image = yard.engine(engine).find_image(base.image, stop);
+    if (!image) return "gone";
+    return image->id == base.image_id ? "" : image->id;
+  }
+  if (!base.digest || !reference) {
+    throw Error(ErrorKind::not_found, "it is not known which image the build took");
+  }
+  if (reference->digest()) return "";
+  const Reference tagged = reference->tag() ? *reference : reference->with_tag("latest");
+  const auto now = yard.registry(tagged.host()).find_tag(tagged, stop);
+  if (!now) return "gone";
+  return now == base.digest ? "" : now->text();
 }
 
 bool wants_bases(Yard& yard, const std::string& source) {

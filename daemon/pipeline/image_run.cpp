@@ -7,9 +7,12 @@
 #include "core/guarded.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
+#include "os/hash.hpp"
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
+#include "pipeline/past_builds.hpp"
+#include "pipeline/ssh_agents.hpp"
 #include "pipeline/stage.hpp"
 #include "source/context.hpp"
 
@@ -28,6 +31,17 @@ std::optional<engine::Login> login_for(Yard& yard, const std::string& host) {
   // docker's credential helpers mark an identity token by this user name.
   if (login->first == "<token>") return engine::Login{"", {}, login->second};
   return engine::Login{login->first, login->second, {}};
+}
+
+bool answers(engine::Engine& engine, const std::stop_token& stop) {
+  try {
+    engine.about(stop);
+    return true;
+  } catch (const Error& error) {
+    // This is the answer.
+    if (error.kind() != ErrorKind::unavailable) throw;
+    return false;
+  }
 }
 
 std::string_view kind_of(const engine::BuildNews& news) {
@@ -62,7 +76,7 @@ std::string text_of(const engine::BuildNews& news) {
 
 ImageRun::ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& staging,
                    store::Store& store, Journal& journal, const Run& run, const BuildPlan& plan,
-                   const boost::json::object& push)
+                   const boost::json::object& push, Kind kind)
     : options_(options),
       yard_(yard),
       staging_(staging),
@@ -70,9 +84,14 @@ ImageRun::ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& s
       journal_(journal),
       run_(run),
       plan_(plan),
-      push_(push) {}
+      push_(push),
+      kind_(kind) {}
 
 ImageEnd ImageRun::perform(const std::stop_token& stop) {
+  return plan_.platforms.empty() ? perform_one(stop) : perform_platforms(stop);
+}
+
+ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
   std::vector<Destination> destinations;
   std::vector<staging::Upstream> upstreams;
   for (const Reference& target : plan_.targets) {
@@ -104,6 +123,7 @@ ImageEnd ImageRun::perform(const std::stop_token& stop) {
     const StagedImage image = stage(session, stop);
     const std::string config = steady(options_.retry, store_, run_.id, log("gate"), stop,
                                       [&] { return config_of(image, session, stop); });
+    require_platform(config);
     policy::Decision scanned;
     const std::vector<Base> bases = bases_of(config, scanned, stop);
     boost::json::object facts = facts_of(image, config, bases);
@@ -114,25 +134,39 @@ ImageEnd ImageRun::perform(const std::stop_token& stop) {
       // The image stays in the engine under our name: who allows it wants this very image.
       if (!run_.allowed) {
         log("gate").error(concat("denied: ", *denied));
-        return {*denied, ""};
+        return {.denied = *denied};
       }
       log("gate").warn(concat("denied: ", *denied, "; published all the same, as ",
                               run_.allowed->who, " allowed: ", run_.allowed->reason));
     }
     unite(plan_.tags, verdict.tags);
-    const std::vector<Endorsement> endorsed =
-        endorsements_for(verdict, image, bases, session, stop);
+    const std::string manifest = session.manifest_bytes(image.manifest);
+    const std::vector<Endorsement> endorsed = endorsements_for(
+        verdict, bases,
+        [&](scan::SbomFormat format) { return make_sbom(format, image, session, stop); });
     const std::vector<PublishedImage> published =
-        publish_all(publisher, image, session.manifest_bytes(image.manifest), endorsed, stop);
+        publish_all(destinations, [&](const Destination& destination) {
+          return publish(destination, image, manifest, endorsed, stop,
+                         [&] { return publisher.bring(image, manifest, destination, stop); });
+        });
     close_actions();
+    remember_build(manifest, stop);
+    if (findings) try_keep_sbom(image, session, stop);
     tidy(session);
     facts = published_facts(std::move(facts), published);
-    if (findings) keep_for_rescan(image, session, published, facts, *findings, stop);
-    const std::string problems = tell_published(facts, stop);
-    send_on(published, facts, stop);
+    const boost::json::object lasting = lasting_facts(facts, run_);
+    ImageEnd end;
+    if (kind_ == Kind::part) {
+      end.part = PlatformPart{image,    manifest.size(), verdict, bases, std::move(facts),
+                              findings, published};
+    } else {
+      if (findings) keep_for_rescan(image, published, facts, *findings);
+      end.problems = tell_published(facts, stop);
+      send_on(published, facts, stop);
+    }
     store_.put_fact(concat("last:", plan_.source, '/', plan_.image), run_.event.ref,
-                    boost::json::serialize(lasting_facts(facts, run_)));
-    return {"", problems};
+                    boost::json::serialize(lasting));
+    return end;
   } catch (const Error& error) {
     // A run that is handed back goes on later from the image in the engine; any other is over.
     if (error.kind() != ErrorKind::cancelled || store_.cancel_wanted(run_.id)) tidy(session);
@@ -152,14 +186,36 @@ std::optional<StagedImage> ImageRun::find_staged(staging::Session& session,
 
 StagedImage ImageRun::stage(staging::Session& session, const std::stop_token& stop) {
   if (auto staged = find_staged(session, stop)) return *staged;
-  const Berth berth = yard_.take_berth(
-      plan_.engine, [&] { log("engine").note("waiting for a free build slot"); }, stop);
-  engine::Engine& engine = berth.engine();
+  if (auto again = take_again(session, stop)) return *again;
+  const std::string name = concat(plan_.source, '/', plan_.image);
+  BerthWish wish{plan_.engine, plan_.platform, store_.find_fact("engine", name).value_or("")};
+  if (const auto built = record("engine").find()) wish.rather = built->at("engine").as_string();
+  while (true) {
+    const Berth berth = yard_.take_berth(
+        wish, [&] { log("engine").note("waiting for a free build slot"); }, stop);
+    engine::Engine& engine = berth.engine();
+    const bool last = !yard_.has_other(wish, engine.options().name);
+    try {
+      net::Retry retry = options_.retry;
+      if (!last) retry.attempts = 2;
+      StagedImage image = stage_from(engine, session, retry, stop);
+      store_.put_fact("engine", name, engine.options().name);
+      return image;
+    } catch (const Error& error) {
+      // Another one may have it; a registry that is down is down for all of them.
+      if (last || error.kind() != ErrorKind::unavailable || answers(engine, stop)) throw;
+      log("engine").warn(concat(error.what(), "; another engine takes it"));
+      yard_.shun(engine.options().name);
+    }
+  }
+}
 
+StagedImage ImageRun::stage_from(engine::Engine& engine, staging::Session& session,
+                                 const net::Retry& retry, const std::stop_token& stop) {
   std::optional<boost::json::value> built = record("engine").find();
   if (built) {
     const std::string id(built->at("image_id").as_string());
-    const auto inspected = steady(options_.retry, store_, run_.id, log("engine"), stop,
+    const auto inspected = steady(retry, store_, run_.id, log("engine"), stop,
                                   [&] { return engine.find_image(id, stop); });
     if (!inspected) built.reset();
   }
@@ -170,37 +226,121 @@ StagedImage ImageRun::stage(staging::Session& session, const std::stop_token& st
   }
   if (!built) {
     built = record("engine").perform([&] {
-      return steady(options_.retry, store_, run_.id, log("engine"), stop,
+      return steady(retry, store_, run_.id, log("engine"), stop,
                     [&] { return build(engine, session.name(), session.tag(), stop); });
     });
   }
   const std::string id(built->at("image_id").as_string());
   const boost::json::value staged = record("staging").perform([&] {
-    return steady(options_.retry, store_, run_.id, log("staging"), stop,
+    return steady(retry, store_, run_.id, log("staging"), stop,
                   [&] { return bring_in(engine, session, id, stop); });
   });
   return staged_image_from(staged);
+}
+
+std::optional<StagedImage> ImageRun::take_again(staging::Session& session,
+                                                const std::stop_token& stop) {
+  const bool wanted = plan_.reuse == Reuse::automatic && !plan_.no_cache && !run_.allowed;
+  if (!wanted || record("engine").find()) return {};
+  const StageLog log = this->log("engine");
+  const source::Context context = this->context();
+  PastBuilds past(yard_, store_, plan_, context);
+  const PastBuilds::Found found = past.find(stop);
+  if (!found.build) {
+    log.note(concat("it has to be built: ", found.why));
+    plan_.pull = plan_.pull || found.newer_base;
+    return {};
+  }
+  const PastBuild& build = *found.build;
+  std::optional<StagedImage> image;
+  try {
+    image = session.adopt(build.manifest, stop);
+  } catch (const Error& error) {
+    // Somebody deleted it from the registry.
+    if (error.kind() != ErrorKind::not_found) throw;
+    log.note(
+        concat("it has to be built: the image of run ", build.run, " is gone: ", error.what()));
+    past.forget(build);
+    return {};
+  }
+  record("engine").perform([&] {
+    boost::json::object again = build.built.as_object();
+    again["steps"] = again["cached_steps"] = 0;
+    again["seconds"] = 0;
+    again["reused"] = boost::json::object{{"run", build.run},
+                                          {"commit", build.commit},
+                                          {"ref", build.ref},
+                                          {"started", render_time(build.started)},
+                                          {"finished", render_time(build.finished)}};
+    return boost::json::value(std::move(again));
+  });
+  log.note(concat("nothing to build: same files, same Dockerfile, same bases as run ", build.run,
+                  " (commit ", shortened(build.commit, 12), ')'));
+  return staged_image_from(record("staging").perform([&] {
+    boost::json::value result = to_json(*image);
+    result.as_object()["way"] = "reused";
+    return result;
+  }));
+}
+
+/// For later runs, once the image is published.
+void ImageRun::remember_build(const std::string& manifest, const std::stop_token& stop) {
+  const boost::json::value built = record("engine").find().value_or(nullptr);
+  const auto* facts = built.if_object();
+  if (facts == nullptr || facts->contains("reused") || !facts->contains("asked")) return;
+  PastBuild build;
+  build.asked = asked_files_from(facts->at("asked").as_array());
+  build.built = built;
+  build.manifest = manifest;
+  build.run = run_.id;
+  build.commit = plan_.commit;
+  build.ref = plan_.ref;
+  for (const Stage& stage : store_.stages(run_.id)) {
+    if (stage.image != plan_.image) continue;
+    if (stage.name == "engine") build.started = stage.started;
+    if (stage.name == "staging" && stage.ended) build.finished = *stage.ended;
+  }
+  const source::Context context = this->context();
+  PastBuilds(yard_, store_, plan_, context).keep(std::move(build), stop);
 }
 
 boost::json::value ImageRun::build(engine::Engine& engine, const std::string& name,
                                    const std::string& tag, const std::stop_token& stop) {
   const StageLog log = this->log("engine");
   const source::Mirror& mirror = yard_.mirror(plan_.source);
-  const source::Context context(mirror, plan_.commit, plan_.context, plan_.dockerfile);
-  source::ContextStream stream(context, stop);
+  const source::Context context = this->context();
+  AskedFiles asked;
+  std::optional<source::ContextStream> stream;
 
   engine::BuildRequest request;
   request.plan = &plan_;
   request.dockerfile_name = context.dockerfile_name();
   request.dockerfile_text = context.dockerfile_text();
   request.tags = {concat(name, ':', tag)};
-  request.context = [&](char* into, std::size_t room) { return stream.read(into, room); };
+  request.context = [&](char* into, std::size_t room) {
+    if (!stream) stream.emplace(context, stop);
+    return stream->read(into, room);
+  };
+  request.folder = [&](const std::string& folder,
+                       const os::FileChoice& choice) -> std::unique_ptr<os::FileTree> {
+    if (folder == "context") {
+      asked.add(choice);
+      return context.files(choice, stop);
+    }
+    if (folder == "dockerfile") return context.dockerfile_files(stop);
+    return nullptr;
+  };
+  request.context_key = os::sha256(concat(plan_.source, '\n', mirror.options().url, '\n',
+                                          plan_.image, '\n', plan_.context))
+                            .hex();
   request.login = [&](const std::string& host) { return login_for(yard_, host); };
   request.secret = [&](const std::string& wanted) -> std::optional<Secret> {
     const auto place = plan_.secrets.find(wanted);
     if (place == plan_.secrets.end()) return {};
     return os::read_secret(place->second);
   };
+  SshAgents agents(plan_.ssh, plan_.limits.timeout);
+  request.ssh_agent = [&](const std::string& id) { return agents.socket(id); };
   BaseWatch bases(engine::Dockerfile(request.dockerfile_text), plan_);
   request.news = [&](const engine::BuildNews& news) {
     bases.see(news.step);
@@ -211,15 +351,27 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   const auto began = std::chrono::steady_clock::now();
   const engine::BuiltImage built = engine.build(request, stop);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  if (built.context) {
+    log.note(concat("context: ", built.context->files, " of ", built.context->entries,
+                    " entries sent, ", render_size(built.context->bytes)));
+  }
   const auto inspected = engine.find_image(built.image_id, stop);
-  return {{"image_id", built.image_id},
-          {"builder", std::string(render(built.builder))},
-          {"engine", engine.options().name},
-          {"steps", built.steps},
-          {"cached_steps", built.cached_steps},
-          {"size_bytes", inspected ? inspected->bytes : 0},
-          {"bases", to_json(bases.finish(engine, built.builder, stop))},
-          {"seconds", std::round(took.count() * 1000) / 1000}};
+  boost::json::object result{
+      {"image_id", built.image_id},
+      {"builder", std::string(render(built.builder))},
+      {"engine", engine.options().name},
+      {"steps", built.steps},
+      {"cached_steps", built.cached_steps},
+      {"size_bytes", inspected ? inspected->bytes : 0},
+      {"bases", to_json(bases.finish(engine, built.builder, stop))},
+      {"asked", built.context ? asked_files(asked.all()) : asked_files({os::FileChoice()})},
+      {"seconds", std::round(took.count() * 1000) / 1000}};
+  if (built.context) {
+    result["context"] = boost::json::object{{"entries", built.context->entries},
+                                            {"files", built.context->files},
+                                            {"bytes", built.context->bytes}};
+  }
+  return result;
 }
 
 boost::json::value ImageRun::bring_in(engine::Engine& engine, staging::Session& session,
@@ -267,7 +419,7 @@ bool ImageRun::push_in(engine::Engine& engine, staging::Session& session,
 /// builder's cache is the image, so its last one stays under the tag "cache".
 void ImageRun::tidy(const staging::Session& session) {
   const auto built = record("engine").find();
-  if (!built) return;
+  if (!built || built->as_object().contains("reused")) return;
   const std::stop_token no_stop;
   try {
     engine::Engine& engine = yard_.engine(std::string(built->at("engine").as_string()));

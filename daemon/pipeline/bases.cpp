@@ -220,9 +220,26 @@ std::vector<Base> bases_from(const boost::json::value& given) {
   return bases;
 }
 
+namespace {
+
+/// What BuildKit sets by itself (docs.docker.com/reference/dockerfile/
+/// #automatic-platform-args-in-the-global-scope).
+std::map<std::string, std::string> platform_args(const std::string& platform) {
+  if (platform.empty()) return {};
+  const std::vector<std::string> parts = split(platform, '/');
+  return {{"TARGETPLATFORM", platform},
+          {"TARGETOS", parts.at(0)},
+          {"TARGETARCH", parts.size() > 1 ? parts[1] : ""},
+          {"TARGETVARIANT", parts.size() > 2 ? parts[2] : ""}};
+}
+
+}  // namespace
+
 std::vector<Base> bases_in(const engine::Dockerfile& dockerfile, const BuildPlan& plan) {
   std::vector<Base> bases;
-  for (const auto& each : dockerfile.bases(plan.args)) {
+  std::map<std::string, std::string> args = plan.args;
+  args.merge(platform_args(plan.platform));
+  for (const auto& each : dockerfile.bases(args)) {
     Base& base = bases.emplace_back();
     base.image = each.image;
     base.stage = each.stage;

@@ -21,6 +21,17 @@ bool says(const House& house, RunId run, const std::string& text) {
   return house.log(run).find(text) != std::string::npos;
 }
 
+/// A build by Debian's docker program, which speaks with BuildKit itself.
+void build_by_cli(std::vector<std::string> arguments) {
+  const std::vector<std::string> build{"build", "-q", "--network", "none"};
+  arguments.insert(arguments.begin(), build.begin(), build.end());
+  const os::Outcome built = os::perform(
+      {.name = "/usr/bin/docker",
+       .arguments = std::move(arguments),
+       .environment = {{"DOCKER_HOST", the_engine().address()}, {"DOCKER_BUILDKIT", "1"}}});
+  ASSERT_EQ(built.exit_code, 0) << built.errors;
+}
+
 TEST(Context, OneChangedFileOfManyIsAllThatGoesToTheEngine) {
   House house;
   house.git.write("Dockerfile", "FROM busybox\nCOPY . /all\n");
@@ -82,11 +93,7 @@ TEST(Context, GivesTheFilesThatTheDockerCliGivesBuildKit) {
   const std::string ours = house.reference().with_tag("main").text();
   support::RealEngine& engine = the_engine();
   engine.docker({"pull", "-q", ours});
-  const os::Outcome built = os::perform(
-      {.name = "docker",
-       .arguments = {"build", "-q", "--network", "none", "-t", "theirs", house.git.path().native()},
-       .environment = {{"DOCKER_HOST", engine.address()}, {"DOCKER_BUILDKIT", "1"}}});
-  ASSERT_EQ(built.exit_code, 0) << built.errors;
+  build_by_cli({"-t", "theirs", house.git.path().native()});
   const auto files = [&](const std::string& image) {
     return engine.docker({"run", "--rm", "--network", "none", image, "sh", "-c",
                           "cd /tree && find . ! -path './.git*' | sort | while read -r f; do"
@@ -106,9 +113,9 @@ TEST(BuildKit, MountsCachesFoldersAndMemoryAndSetsModes) {
       "FROM busybox AS build\n"
       "RUN --mount=type=cache,target=/cache echo kept >/cache/file && echo made >/made\n"
       "FROM busybox\n"
-      "RUN --mount=type=cache,target=/cache cp /cache/file /from-cache\n"
       "RUN --mount=type=bind,from=build,source=/made,target=/mnt/made"
       " cp /mnt/made /from-bind\n"
+      "RUN --mount=type=cache,target=/cache cp /cache/file /from-cache\n"
       "RUN --mount=type=tmpfs,target=/scratch touch /scratch/x\n"
       "COPY --chmod=0710 file /file\n"
       "RUN stat -c %a /file >/mode && ls /scratch | wc -l >/left\n");
@@ -143,7 +150,7 @@ TEST(BuildKit, AnSshKeyOfTheConfigurationSignsInDuringTheBuildAndIsNowhereAfterw
   house.git.write("Dockerfile",
                   "FROM busybox\n"
                   "COPY tools /\n"
-                  "RUN --mount=type=ssh ssh-add -L >/keys\n"
+                  "RUN --mount=type=ssh /usr/bin/ssh-add -L >/keys\n"
                   "RUN env >/environment; ls /run >/run-folder\n");
   house.git.commit("One");
   const os::ScratchFolder folder;
@@ -278,7 +285,9 @@ void have_two_platforms() {
     const std::string id = engine.docker({"create", "busybox:latest", "true"});
     engine.docker({"export", "-o", file, id});
     engine.docker({"rm", id});
-    engine.docker({"import", "--platform", "linux/arm64", file, "busybox-arm64:latest"});
+    os::replace_file(folder.path() / "Dockerfile", "FROM scratch\nADD rootfs.tar /\n");
+    build_by_cli(
+        {"--platform", "linux/arm64", "-t", "busybox-arm64:latest", folder.path().native()});
     return true;
   }();
   (void)done;

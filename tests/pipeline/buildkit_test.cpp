@@ -21,17 +21,6 @@ bool says(const House& house, RunId run, const std::string& text) {
   return house.log(run).find(text) != std::string::npos;
 }
 
-/// A build by Debian's docker program, which speaks with BuildKit itself.
-void build_by_cli(std::vector<std::string> arguments) {
-  const std::vector<std::string> build{"build", "-q", "--network", "none"};
-  arguments.insert(arguments.begin(), build.begin(), build.end());
-  const os::Outcome built = os::perform(
-      {.name = "/usr/bin/docker",
-       .arguments = std::move(arguments),
-       .environment = {{"DOCKER_HOST", the_engine().address()}, {"DOCKER_BUILDKIT", "1"}}});
-  ASSERT_EQ(built.exit_code, 0) << built.errors;
-}
-
 TEST(Context, OneChangedFileOfManyIsAllThatGoesToTheEngine) {
   House house;
   house.git.write("Dockerfile", "FROM busybox\nCOPY . /all\n");
@@ -273,24 +262,6 @@ TEST(Reuse, AnImageThatSomebodyDeletedIsBuiltAgain) {
   EXPECT_TRUE(says(house, again.id, concat("the image of run ", first.id, " is gone")))
       << house.log(again.id);
   EXPECT_EQ(house.content("main", "/built.txt"), "ONE");
-}
-
-/// "busybox-amd64" and "busybox-arm64": the second has files of the first and another's name.
-void have_two_platforms() {
-  static const bool done = [] {
-    support::RealEngine& engine = the_engine();
-    engine.docker({"tag", "busybox:latest", "busybox-amd64:latest"});
-    const os::ScratchFolder folder;
-    const std::string file = (folder.path() / "rootfs.tar").native();
-    const std::string id = engine.docker({"create", "busybox:latest", "true"});
-    engine.docker({"export", "-o", file, id});
-    engine.docker({"rm", id});
-    os::replace_file(folder.path() / "Dockerfile", "FROM scratch\nADD rootfs.tar /\n");
-    build_by_cli(
-        {"--platform", "linux/arm64", "-t", "busybox-arm64:latest", folder.path().native()});
-    return true;
-  }();
-  (void)done;
 }
 
 TEST(Platforms, AreBuiltEachAndPublishedAsOneIndex) {

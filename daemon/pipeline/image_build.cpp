@@ -145,6 +145,7 @@ std::optional<StagedImage> ImageRun::take_again(staging::Session& session,
   const PastBuilds::Found found = past.find(stop);
   if (!found.build) {
     log.note(concat("it has to be built: ", found.why));
+    cause_ = {found.why, found.changed};
     plan_.pull = plan_.pull || found.newer_base;
     return {};
   }
@@ -163,6 +164,8 @@ std::optional<StagedImage> ImageRun::take_again(staging::Session& session,
   record("engine").perform([&] {
     boost::json::object again = build.built.as_object();
     again["steps"] = again["cached_steps"] = 0;
+    again["because"] = "";
+    again["explained"] = boost::json::array();
     again["seconds"] = 0;
     again["reused"] = boost::json::object{{"run", build.run},
                                           {"commit", build.commit},
@@ -238,9 +241,11 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   };
   SshAgents agents(plan_.ssh, plan_.limits.timeout);
   request.ssh_agent = [&](const std::string& id) { return agents.socket(id); };
+  BuildSteps steps;
   BaseWatch bases(engine::Dockerfile(request.dockerfile_text), plan_);
   request.news = [&](const engine::BuildNews& news) {
     bases.see(news.step);
+    steps.see(news);
     log.add(kind_of(news), text_of(news));
   };
 
@@ -259,6 +264,8 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
       {"engine", engine.options().name},
       {"steps", built.steps},
       {"cached_steps", built.cached_steps},
+      {"because", cause_.why},
+      {"explained", steps.explain(cause_)},
       {"size_bytes", inspected ? inspected->bytes : 0},
       {"bases", to_json(bases.finish(engine, built.builder, stop))},
       {"asked", built.context ? asked_files(asked.all()) : asked_files({os::FileChoice()})},

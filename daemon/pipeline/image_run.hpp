@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pipeline/bases.hpp"
+#include "pipeline/build_steps.hpp"
 #include "pipeline/endorsement.hpp"
 #include "pipeline/publisher.hpp"
 #include "pipeline/runner.hpp"
@@ -126,6 +127,7 @@ class ImageRun {
   BuildPlan plan_;
   const boost::json::object& push_;
   const Kind kind_;
+  BuildCause cause_;  ///< known when it was looked for an earlier build
 };
 
 }  // namespace lighterman::pipeline

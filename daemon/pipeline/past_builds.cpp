@@ -141,7 +141,7 @@ PastBuilds::Found PastBuilds::find(const std::stop_token& stop) {
     if (build.recipe != recipe_ || build.files != hash_of(build.asked, stop)) continue;
     return unless_bases_moved(build, stop);
   }
-  return {.why = why_other(builds_.front(), stop)};
+  return none_like(builds_.front(), stop);
 }
 
 void PastBuilds::keep(PastBuild build, const std::stop_token& stop) {
@@ -184,25 +184,31 @@ std::string PastBuilds::hash_of(const std::vector<os::FileChoice>& asked,
 }
 
 /// In what this build differs from the last one.
-std::string PastBuilds::why_other(const PastBuild& last, const std::stop_token& stop) {
+PastBuilds::Found PastBuilds::none_like(const PastBuild& last, const std::stop_token& stop) {
   for (const auto& field : recipe_) {
     const boost::json::value* before = last.recipe.if_contains(field.key());
-    if (before == nullptr || *before != field.value()) return concat(field.key(), " changed");
+    if (before == nullptr || *before != field.value()) {
+      return {.why = concat(field.key(), " changed")};
+    }
   }
-  if (last.commit == plan_.commit) return "files changed";
-  std::vector<std::string> changed;
+  if (last.commit == plan_.commit) return {.why = "files changed"};
+  Found found;
   try {
-    changed = context_.changed_since(last.commit, last.asked, stop);
+    found.changed = context_.changed_since(last.commit, last.asked, stop);
   } catch (const Error& error) {
     // A commit that a force-push lost cannot be compared with.
     if (error.kind() != ErrorKind::not_found) throw;
-    return "files changed";
+    return {.why = "files changed"};
   }
-  constexpr std::size_t shown = 5;
-  const std::size_t more = changed.size() > shown ? changed.size() - shown : 0;
-  changed.resize(changed.size() - more);
-  return concat("changed since run ", last.run, ": ", join(changed, ", "),
-                more == 0 ? "" : concat(" and ", more, " more"));
+  constexpr std::size_t shown = 5, kept = 1000;
+  const std::vector<std::string> some(
+      found.changed.begin(),
+      found.changed.begin() + static_cast<std::ptrdiff_t>(std::min(shown, found.changed.size())));
+  found.why = concat(
+      "changed since run ", last.run, ": ", join(some, ", "),
+      found.changed.size() > shown ? concat(" and ", found.changed.size() - shown, " more") : "");
+  if (found.changed.size() > kept) found.changed.resize(kept);
+  return found;
 }
 
 PastBuilds::Found PastBuilds::unless_bases_moved(const PastBuild& build,

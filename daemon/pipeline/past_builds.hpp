@@ -67,7 +67,8 @@ class PastBuilds {
 
   struct Found {
     std::optional<PastBuild> build = {};
-    std::string why = {};  ///< there is none to take again
+    std::string why = {};                   ///< there is none to take again
+    std::vector<std::string> changed = {};  ///< files that are why
     bool newer_base =
         false;  ///< which the engine has to fetch, for it may still have the older one
   };
@@ -78,7 +79,7 @@ class PastBuilds {
 
  private:
   std::string hash_of(const std::vector<os::FileChoice>& asked, const std::stop_token& stop);
-  std::string why_other(const PastBuild& last, const std::stop_token& stop);
+  Found none_like(const PastBuild& last, const std::stop_token& stop);
   Found unless_bases_moved(const PastBuild& build, const std::stop_token& stop);
   void write() const;
 

@@ -212,8 +212,14 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   AskedFiles asked;
   std::optional<source::ContextStream> stream;
 
+  BuildPlan plan = plan_;
+  // Newer engines date the image by it, so that a commit gives the same image again
+  // (reproducible-builds.org/docs/source-date-epoch); the classic builder would complain.
+  if (plan.builder != Builder::classic && engine.options().builder != Builder::classic) {
+    plan.args.try_emplace("SOURCE_DATE_EPOCH", std::to_string(mirror.get(plan.commit).time));
+  }
   engine::BuildRequest request;
-  request.plan = &plan_;
+  request.plan = &plan;
   request.dockerfile_name = context.dockerfile_name();
   request.dockerfile_text = context.dockerfile_text();
   request.tags = {concat(name, ':', tag)};

@@ -133,6 +133,47 @@ void add_program(support::GitRepository& git, const std::string& program) {
   }
 }
 
+TEST(BuildKit, ACommitBuiltTwiceGivesTheSameDigest) {
+  House house;
+  write_shop(house.git);
+  house.git.commit("One");
+  house.image().reuse = Reuse::never;
+  house.start();
+  const lighterman::Run first = house.push();
+  ASSERT_EQ(first.state, RunState::succeeded) << first.why;
+  const lighterman::Run second = house.push();
+  ASSERT_EQ(second.state, RunState::succeeded) << second.why;
+  EXPECT_GT(engine_stage(house, second.id).at("steps").to_number<int>(), 0);
+  EXPECT_EQ(house.published(first.id).reference, house.published(second.id).reference);
+}
+
+TEST(BuildKit, StepsSayWhyTheyWereBuilt) {
+  House house;
+  house.git.write("Dockerfile",
+                  "FROM busybox AS build\nCOPY src /src\nRUN cat /src/* >/all\n"
+                  "FROM busybox\nCOPY page /page\nCOPY --from=build /all /all\n");
+  house.git.write("src/a", "a");
+  house.git.write("src/b", "b");
+  house.git.write("page", "page");
+  house.git.commit("One");
+  house.start();
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  house.git.write("src/b", "c");
+  house.git.commit("Two");
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why;
+  const boost::json::object built = engine_stage(house, run.id);
+  std::map<std::string, std::string> whys;
+  for (const boost::json::value& step : built.at("explained").as_array())
+    whys[std::string(step.at("step").as_string())] = step.at("why").as_string();
+  EXPECT_EQ(whys["[build 2/3] COPY src /src"], "src/b changed");
+  EXPECT_EQ(whys["[build 3/3] RUN cat /src/* >/all"], "after [build 2/3] COPY src /src");
+  EXPECT_EQ(whys["[stage-1 2/3] COPY page /page"], "cached");
+  EXPECT_EQ(whys["[stage-1 3/3] COPY --from=build /all /all"],
+            "stage build changed: [build 2/3] COPY src /src")
+      << boost::json::serialize(built);
+}
+
 TEST(BuildKit, AnSshKeyOfTheConfigurationSignsInDuringTheBuildAndIsNowhereAfterwards) {
   House house;
   add_program(house.git, "/usr/bin/ssh-add");

@@ -136,6 +136,9 @@ PastBuilds::PastBuilds(Yard& yard, store::Store& store, const BuildPlan& plan,
 }
 
 PastBuilds::Found PastBuilds::find(const std::stop_token& stop) {
+  const std::string remote = engine::Dockerfile(context_.dockerfile_text()).remote_source();
+  // Only the engine can tell whether it is still the same.
+  if (!remote.empty()) return {.why = concat("it takes ", shortened(remote, 200))};
   if (builds_.empty()) return {.why = "it was not built before"};
   for (const PastBuild& build : builds_) {
     if (build.recipe != recipe_ || build.files != hash_of(build.asked, stop)) continue;

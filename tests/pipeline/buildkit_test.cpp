@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "os/hash.hpp"
 #include "os/program.hpp"
 #include "pipeline/house.hpp"
 #include "pipeline/image_index.hpp"
@@ -131,6 +132,60 @@ void add_program(support::GitRepository& git, const std::string& program) {
     const std::size_t slash = line.find('/');
     if (slash != std::string::npos) add(line.substr(slash, line.find(' ', slash) - slash));
   }
+}
+
+/// Whether a file of this folder, at any depth, holds the text.
+bool holds(const std::filesystem::path& folder, const std::string& text) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file() || entry.is_symlink()) continue;
+    if (os::read_file(entry.path(), std::uint64_t{1} << 30).find(text) != std::string::npos)
+      return true;
+  }
+  return false;
+}
+
+TEST(BuildKit, ASecretIsThereDuringItsStepAndNowhereAfterwards) {
+  House house;
+  house.git.write("Dockerfile",
+                  "FROM busybox\n"
+                  "RUN --mount=type=secret,id=npm md5sum </run/secrets/npm >/sum\n"
+                  "RUN ls /run/secrets 2>&1 | wc -c >/after\n");
+  house.git.commit("One");
+  const os::ScratchFolder folder;
+  const std::string secret = os::random_id();
+  os::replace_file(folder.path() / "npm", secret, 0600);
+  house.image().secrets = {{"npm", "file:" + (folder.path() / "npm").native()}};
+  house.start();
+
+  const lighterman::Run run = house.push();
+
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  const os::Outcome sum = os::perform({.name = "md5sum", .input = secret});
+  EXPECT_EQ(house.content("main", "/sum"), trim(sum.output));
+  const std::string image = house.reference().with_tag("main").text();
+  the_engine().docker({"pull", "-q", image});
+  const std::filesystem::path saved = folder.path() / "saved";
+  std::filesystem::create_directory(saved);
+  // Its layers are plain tars.
+  the_engine().docker({"save", "-o", (saved / "image.tar").native(), image});
+  EXPECT_FALSE(holds(saved, secret));
+  EXPECT_EQ(the_engine().docker({"history", "--no-trunc", image}).find(secret), std::string::npos);
+  EXPECT_EQ(house.log(run.id).find(secret), std::string::npos);
+  house.stop();
+  EXPECT_FALSE(holds(house.config.data, secret)) << "staging, database";
+  the_engine().docker({"rmi", image});
+}
+
+TEST(BuildKit, ASecretThatTheConfigurationDoesNotGrantIsNotGiven) {
+  House house;
+  house.git.write(
+      "Dockerfile",
+      "FROM busybox\nRUN --mount=type=secret,id=other,required cat /run/secrets/other\n");
+  house.git.commit("One");
+  house.start();
+  const lighterman::Run run = house.push();
+  EXPECT_EQ(run.state, RunState::failed);
+  EXPECT_NE(run.why.find("other"), std::string::npos) << run.why;
 }
 
 TEST(BuildKit, ACommitBuiltTwiceGivesTheSameDigest) {

@@ -301,18 +301,26 @@ std::vector<Base> BaseWatch::finish(engine::Engine& engine, Builder builder,
   return std::move(bases_);
 }
 
-std::string moved_to(const Base& base, const std::string& engine, Yard& yard,
+std::string moved_to(const Base& base, const std::string& engine, AskFirst first, Yard& yard,
                      const std::stop_token& stop) {
   const auto reference = find_reference(base.image);
-  if (!base.image_id.empty()) {
-    const auto image = yard.engine(engine).find_image(base.image, stop);
-    if (!image) return "gone";
-    return image->id == base.image_id ? "" : image->id;
-  }
-  if (!base.digest || !reference) {
+  const bool own = !base.image_id.empty();
+  if (!own && (!base.digest || !reference)) {
     throw Error(ErrorKind::not_found, "it is not known which image the build took");
   }
-  if (reference->digest()) return "";
+  if (!own && reference->digest()) return "";
+  if (own || first == AskFirst::engine) {
+    const auto image = yard.engine(engine).find_image(base.image, stop);
+    if (image && own) return image->id == base.image_id ? "" : image->id;
+    // With containerd's store an image's id is its manifest's digest.
+    if (image && (image->id == base.digest->text() ||
+                  std::ranges::any_of(image->digests, [&](const Reference& known) {
+                    return known.digest() == base.digest;
+                  }))) {
+      return "";
+    }
+    if (own) return "gone";
+  }
   const Reference tagged = reference->tag() ? *reference : reference->with_tag("latest");
   const auto now = yard.registry(tagged.host()).find_tag(tagged, stop);
   if (!now) return "gone";

@@ -49,10 +49,14 @@ class BaseWatch {
   std::vector<Base> bases_;
 };
 
+/// Who is asked what a base's name means by now. A build that does not pull takes what the engine
+/// has under that name.
+enum class AskFirst { engine, registry };
+
 /// What its name means by now, where that is another image: its digest in the registry, its id in
-/// the engine whose own it was, or "gone". Empty: it did not move. Throws what they throw, and
-/// Error(not_found) where it is not known what was taken.
-std::string moved_to(const Base& base, const std::string& engine, Yard& yard,
+/// the engine, or "gone". Empty: it did not move. Throws what they throw, and Error(not_found)
+/// where it is not known what was taken.
+std::string moved_to(const Base& base, const std::string& engine, AskFirst first, Yard& yard,
                      const std::stop_token& stop);
 
 /// Whether the configuration, or a plugin for this source, asks more of bases than their names.

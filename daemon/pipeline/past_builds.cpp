@@ -223,7 +223,8 @@ PastBuilds::Found PastBuilds::unless_bases_moved(const PastBuild& build,
       std::ranges::all_of(bases, [](const Base& base) { return base.image_id.empty(); });
   for (const Base& base : bases) {
     try {
-      if (moved_to(base, built.text("engine"), yard_, stop).empty()) continue;
+      const AskFirst first = plan_.pull ? AskFirst::registry : AskFirst::engine;
+      if (moved_to(base, built.text("engine"), first, yard_, stop).empty()) continue;
       return {.why = concat("base ", base.image, " moved"), .newer_base = all_remote};
     } catch (const Error& error) {
       // Whether it moved is not known, so the engine has to see for itself.
@@ -244,7 +245,7 @@ std::optional<Move> first_move(const PastBuild& build, Yard& yard, const std::st
   const Fields built(build.built, "past build.built");
   for (const Base& base : bases_from(built.get("bases"))) {
     try {
-      const std::string to = moved_to(base, built.text("engine"), yard, stop);
+      const std::string to = moved_to(base, built.text("engine"), AskFirst::registry, yard, stop);
       if (!to.empty() && to != "gone") return Move{base.image, to};
     } catch (const Error& error) {
       // Looked at again the next time.

@@ -149,6 +149,7 @@ TEST(Journey, ExportAndPushGiveWhatTheDockerCliBuilds) {
 
   for (const StagingWay way : {StagingWay::push, StagingWay::exported}) {
     house.image().staging = way;
+    house.image().reuse = Reuse::never;
     house.image().targets = {Reference::parse(the_registry().host() + "/" + house.repository + "/" +
                                               std::string(render(way)))};
     house.start();

@@ -96,7 +96,8 @@ void Front::accept_from(int listener) {
     }
     const int on = 1;
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    auto connection = std::make_unique<Connection>(socket, berths_);
+    const auto tls = options_.tls ? options_.tls() : nullptr;
+    auto connection = std::make_unique<Connection>(socket, berths_, tls.get());
     watch(socket, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, EPOLL_CTL_ADD);
     if (berths_.open > options_.connections && !make_room()) {
       dismiss(std::move(connection), 503, "too many connections");

@@ -5,6 +5,7 @@
 #include "api/server.hpp"
 #include "api/sessions.hpp"
 #include "core/text.hpp"
+#include "metrics/meters.hpp"
 #include "net/network.hpp"
 
 namespace lighterman::api {
@@ -15,6 +16,7 @@ struct Served {
   Connection* connection = nullptr;
   const Head* head = nullptr;
   bool reached = false;  ///< httplib found it well formed
+  std::string_view route = "none";
   std::function<void(std::unique_ptr<Connection>)> follow;
 };
 thread_local Served* served = nullptr;
@@ -204,6 +206,7 @@ void Door::serve(std::unique_ptr<Connection>& connection) {
 
 void Door::receive(const httplib::Request& request, httplib::Response& reply) {
   served->reached = true;
+  const auto begun = std::chrono::steady_clock::now();
   Exchange exchange{request, reply, *served->connection, *served->head, {}, {}, {}, {}, {}, {},
                     {},      {}};
   // The one door that catches: what leaves here is a response.
@@ -224,6 +227,8 @@ void Door::receive(const httplib::Request& request, httplib::Response& reply) {
     answer(exchange, problem_of(500, error.what()));
   }
   served->follow = std::move(exchange.follow);
+  metrics::request_answered(request.method, served->route, reply.status,
+                            std::chrono::steady_clock::now() - begun);
 }
 
 void Door::perform(Exchange& exchange) {
@@ -237,6 +242,7 @@ void Door::perform(Exchange& exchange) {
     problem.headers["Allow"] = join(found.methods, ", ");
     throw Refused(std::move(problem));
   }
+  served->route = found.route->path;
   exchange.names = std::move(found.names);
   if (!is_open(found.route->access, *exchange.snapshot->config)) {
     exchange.caller = authenticate(exchange);

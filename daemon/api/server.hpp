@@ -26,9 +26,9 @@ struct Options {
   /// one commit, so there are more of them than processors.
   unsigned threads = 32;
   /// Open connections; further ones get a 503. Idle ones cost a file descriptor and no thread.
-  std::size_t connections = 1024;
-  std::size_t waiting = 512;    ///< whole requests that wait for a thread; further ones get a 503
-  std::size_t followers = 128;  ///< connections that are live logs; further ones get a 503
+  std::size_t connections = 2048;
+  std::size_t waiting = 512;     ///< whole requests that wait for a thread; further ones get a 503
+  std::size_t followers = 1000;  ///< connections that are live logs; further ones get a 503
   /// A request's header must be here within this time, and a body of ordinary size too.
   std::chrono::milliseconds request_limit{std::chrono::seconds(10)};
   std::chrono::milliseconds keep_alive{std::chrono::seconds(75)};  ///< silence before we hang up

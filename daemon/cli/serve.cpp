@@ -1,7 +1,9 @@
 #include "cli/serve.hpp"
 
 #include <malloc.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
@@ -312,6 +314,16 @@ class Daemon {
   std::unique_ptr<pipeline::Watcher> watcher_;
 };
 
+/// Each connection is a file, and so is much else; the usual limit is from when programs that use
+/// select() were common.
+void allow_many_files() {
+  constexpr rlim_t enough = 16384;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= enough) return;
+  limit.rlim_cur = std::min(enough, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// Blocked in every thread, so that only wait_for_signal() sees them.
 sigset_t block_signals() {
   sigset_t signals;
@@ -327,6 +339,7 @@ sigset_t block_signals() {
 int serve(const ServeOptions& options) {
   // A daemon that is idle most of its day should not keep an arena for each thread it ever had.
   mallopt(M_ARENA_MAX, 2);
+  allow_many_files();
   const sigset_t signals = block_signals();
   std::vector<int> sockets = take_sockets();
   SharedConfig config = std::make_shared<const config::Config>(config::load(options.config));

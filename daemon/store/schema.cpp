@@ -261,7 +261,7 @@ END;
 CREATE INDEX publications_tagged ON publications (source, image) WHERE gone = 0;
 )sql";
 
-// Tokens that were made by `token new`, and the audit trail.
+// Tokens that were made by `token new`, the audit trail, and indexes for lists of runs.
 constexpr const char* version_9 = R"sql(
 CREATE TABLE tokens (
   id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -296,6 +296,10 @@ CREATE TRIGGER audit_keeps BEFORE DELETE ON audit
 BEGIN
   SELECT RAISE(ABORT, 'the audit trail is only added to');
 END;
+
+-- Lists of what is rare among many runs.
+CREATE INDEX runs_by_state ON runs (state);
+CREATE INDEX runs_by_ref ON runs (ref);
 )sql";
 
 constexpr std::array steps_to_here{version_1, version_2, version_3, version_4, version_5,

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <string_view>
 
 #include "core/error.hpp"
@@ -47,9 +46,7 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
 }
 
 // OpenSSL's own socket BIO raises SIGPIPE and waits where the socket does.
-int socket_of(BIO* bio) {
-  return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
-}
+int socket_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
 
 bool would_wait() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -119,6 +116,7 @@ ServerTls::ServerTls(const std::filesystem::path& certificate_file,
 ServerTls::~ServerTls() = default;
 
 struct TlsLine::Inside {
+  int socket = -1;  ///< which the BIO in `ssl` points to
   std::unique_ptr<SSL, By<SSL_free>> ssl;
 
   /// What a call's result means to whoever calls recv() and send().
@@ -146,7 +144,8 @@ TlsLine::TlsLine(const ServerTls& tls, int socket) : inside_(std::make_unique<In
     BIO_free(bio);
     throw Error(ErrorKind::internal, "no memory for a TLS connection");
   }
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket)));
+  inside_->socket = socket;
+  BIO_set_data(bio, &inside_->socket);
   BIO_set_init(bio, 1);
   SSL_set_bio(inside_->ssl.get(), bio, bio);  // which owns it now
   SSL_set_accept_state(inside_->ssl.get());

@@ -352,6 +352,20 @@ TEST_F(Audited, LoginsAreNamedAndFailedOnesSummedUp) {
     EXPECT_EQ(canonical(entry).find("guess"), std::string::npos) << "a guess may be a near miss";
 }
 
+TEST_F(Audited, PushesAreTheirWebhooks) {
+  const std::string body = concat(R"({"ref":"refs/heads/main","before":")", other_commit,
+                                  R"(","after":")", some_commit, "\"}");
+  const httplib::Headers signature{
+      {"X-Hub-Signature-256", concat("sha256=", render_hex(os::hmac_sha256("s3cret", body)))}};
+  EXPECT_EQ(house.post("/hooks/hello", body, signature).status, 202);
+  EXPECT_EQ(house.post("/hooks/hello", body, signature).status, 202) << "it is told twice";
+  EXPECT_EQ(house.post("/hooks/hello", body).status, 401);
+  const auto lines = told();
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0],
+            concat("webhook \"hello\": run run 1 of hello (refs/heads/main is ", some_commit, ')'));
+}
+
 TEST_F(Audited, PagesGoOnWhereTheLastOneEnded) {
   for (int turn = 0; turn < 5; ++turn) make({{"name", concat("t", turn)}, {"role", "viewer"}});
   const json::value first = parsed(house.get("/api/v1/audit?limit=2", bearer("r00t")));

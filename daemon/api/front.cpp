@@ -125,8 +125,10 @@ void Front::arrive(Parked::iterator place) {
   const bool was_idle = place->second->idle();
   switch (place->second->fill()) {
     case Connection::Arrival::partial:
-      // The clock of a request starts with its first byte and is not wound again.
-      if (was_idle) place->second->deadline = steady_clock::now() + options_.request_limit;
+      // The clock of a request starts with its first byte and is not wound again; that of a TLS
+      // handshake started when the connection came.
+      if (was_idle && !place->second->idle())
+        place->second->deadline = steady_clock::now() + options_.request_limit;
       watch(place->first, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, EPOLL_CTL_MOD);
       return;
     case Connection::Arrival::closed:

@@ -126,6 +126,25 @@ TEST_F(Tls, HangsUpOnThoseWhoDoNotSpeakIt) {
   EXPECT_EQ(net::Client().perform(request("/healthz")).status, 200);
 }
 
+TEST_F(Tls, GivesAHandshakeThatDripsNoMoreTimeThanARequest) {
+  Options options = House::quick();
+  options.request_limit = std::chrono::milliseconds(500);
+  options.tls = [this] { return served.with([](const auto& tls) { return tls; }); };
+  House brisk(options);
+  Line line(brisk.port());
+  // The beginning of a client's first record, which announces 512 bytes.
+  const std::string begin("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
+  const auto start = std::chrono::steady_clock::now();
+  line.send(begin);
+  for (int turn = 0; turn < 100 && !line.ended(); ++turn) {
+    line.send("x");
+    pollfd watched{line.descriptor(), POLLIN, 0};
+    if (::poll(&watched, 1, 100) > 0) line.read_to_end();
+  }
+  EXPECT_TRUE(line.ended());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
 TEST_F(Tls, MakesCookiesThatPlainHttpDoesNotGet) {
   config::Config config;
   config.tokens.push_back({"ann", std::string(os::sha256("t0ken").hex()), "", Role::viewer});

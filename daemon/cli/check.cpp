@@ -9,6 +9,7 @@
 #include "core/text.hpp"
 #include "intake/cron.hpp"
 #include "os/file.hpp"
+#include "pipeline/matrix.hpp"
 #include "pipeline/rulebook.hpp"
 #include "pipeline/selection.hpp"
 #include "pipeline/yard.hpp"
@@ -108,6 +109,8 @@ std::vector<Finding> examine_all(const Config& config) {
                [&] { pipeline::load_seat(entry.second, catalogue); });
   if (config.scan && !config.scan->rescan.empty())
     add_if_bad("scan.rescan", [&] { intake::Cron::parse(config.scan->rescan); });
+  if (config.bases && !config.bases->watch.empty())
+    add_if_bad("bases.watch", [&] { intake::Cron::parse(config.bases->watch); });
   for (const config::ReplicateRule& rule : config.replicate) {
     const std::string path = concat("replicate, rule \"", rule.name, '"');
     for (const auto* patterns :
@@ -125,6 +128,9 @@ std::vector<Finding> examine_all(const Config& config) {
     const std::string path = concat("sources.", name);
     for (const config::Schedule& schedule : source.schedules)
       add_if_bad(path + ".schedules", [&] { intake::Cron::parse(schedule.cron); });
+    for (const auto& entry : source.images)
+      add_if_bad(concat(path, ".images.", entry.first),
+                 [&] { pipeline::matrix_variants(entry.second); });
   }
   return findings;
 }

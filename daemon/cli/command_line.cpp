@@ -139,6 +139,10 @@ void add_look_verbs(CLI::App& app, Words& words) {
       add_verb(app, words, "show", "Show a run: stages, layers, tags",
                with_daemon([&](Remote& remote) { return show(remote, words.id, words.form()); }));
   add_run_option(verb, words);
+  verb = add_verb(
+      app, words, "explain", "Say why each step was built or cached, and why each layer was sent",
+      with_daemon([&](Remote& remote) { return explain(remote, words.id, words.form()); }));
+  add_run_option(verb, words);
   verb = add_verb(app, words, "logs", "Show a run's log", with_daemon([&](Remote& remote) {
                     return logs(remote, words.id, words.follow, words.form());
                   }));

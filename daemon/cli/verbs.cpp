@@ -112,6 +112,16 @@ int show(Remote& remote, RunId run, Form form) {
   return 0;
 }
 
+int explain(Remote& remote, RunId run, Form form) {
+  const boost::json::value answer = remote.get(path_of(run));
+  if (form == Form::json) {
+    print_json(answer);
+  } else {
+    show_explanation(std::cout, answer);
+  }
+  return 0;
+}
+
 int logs(Remote& remote, RunId run, bool follow, Form form) {
   if (follow) return follow_run(remote, run, form);
   if (form == Form::text) {

@@ -40,6 +40,7 @@ boost::json::object args_of(const std::vector<std::string>& given);
 int run(Remote& remote, const RunWish& wish, Form form);
 int runs(Remote& remote, const RunsWish& wish, Form form);
 int show(Remote& remote, RunId run, Form form);
+int explain(Remote& remote, RunId run, Form form);
 int status(Remote& remote, Form form);
 int logs(Remote& remote, RunId run, bool follow, Form form);
 int cancel(Remote& remote, RunId run, const std::string& reason, Form form);

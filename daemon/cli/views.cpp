@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iomanip>
+#include <sstream>
 #include <vector>
 
 #include "cli/live_log.hpp"
@@ -49,7 +50,19 @@ void print_table(std::ostream& out, const std::vector<std::vector<std::string>>&
   }
 }
 
+/// "run 7, commit 0123456789ab" of an image that was not built again; empty: it was built.
+std::string taken_from(const Fields& built) {
+  const boost::json::value* given = built.find("reused");
+  if (given == nullptr || !given->is_object()) return {};
+  const Fields reused(*given, "engine.reused");
+  return concat("run ", reused.integer("run"), ", commit ", shortened(reused.text("commit"), 12));
+}
+
 void show_engine(std::ostream& out, const Fields& built) {
+  if (const std::string from = taken_from(built); !from.empty()) {
+    out << "    not built: the image of " << safe(from) << " is the same\n";
+    return;
+  }
   out << "    built by " << safe(built.text_or("builder", "")) << " on "
       << safe(built.text_or("engine", "")) << ", " << built.integer_or("cached_steps", 0) << " of "
       << built.integer_or("steps", 0) << " steps cached, "
@@ -117,6 +130,43 @@ void show_stage(std::ostream& out, const Fields& stage) {
     show_said(out, Fields(stage.get("result"), "gate").get("decision"));
   } else if (name.starts_with("publish:")) {
     show_published(out, Fields(stage.get("result"), "publish"));
+  }
+}
+
+/// Why an image was built, and each step of it.
+void explain_engine(std::ostream& out, const Fields& built) {
+  if (const std::string from = taken_from(built); !from.empty()) {
+    out << "  not built: same files, same Dockerfile, same bases as " << safe(from) << '\n';
+    return;
+  }
+  const std::string because = built.text_or("because", "");
+  out << "  built on " << safe(built.text_or("engine", ""))
+      << (because.empty() ? "" : concat(": ", safe(because))) << '\n';
+  if (const auto* given = built.find("context"); given != nullptr && given->is_object()) {
+    const Fields sent(*given, "engine.context");
+    out << "  context: " << sent.natural_or("files", 0) << " of " << sent.natural_or("entries", 0)
+        << " entries sent, " << render_size(sent.natural_or("bytes", 0)) << '\n';
+  }
+  for (const auto& value : built.list("explained")) {
+    const Fields step(value, "engine.explained");
+    const std::int64_t line = step.integer_or("line", 0);
+    std::ostringstream took;
+    took << std::fixed << std::setprecision(1) << step.number_or("seconds", 0) << 's';
+    const bool cached = step.flag_or("cached", false);
+    out << "    " << std::left << std::setw(8) << (cached ? "cached" : took.str()) << std::setw(6)
+        << (line == 0 ? "" : concat("l. ", line)) << shortened(safe(step.text("step")), 76) << '\n';
+    if (!cached) out << std::string(18, ' ') << safe(step.text_or("why", "")) << '\n';
+  }
+}
+
+void explain_published(std::ostream& out, const Fields& image) {
+  out << "  " << safe(image.text("reference")) << '\n';
+  for (const auto& value : image.list("layers")) {
+    const Fields layer(value, "layer");
+    const Fields blob(layer.get("blob"), "layer.blob");
+    out << "    " << std::left << std::setw(8) << layer.text("fate") << std::right << std::setw(10)
+        << render_size(blob.natural_or("size", 0)) << "  " << safe(layer.text_or("reason", ""))
+        << '\n';
   }
 }
 
@@ -196,6 +246,27 @@ void show_run(std::ostream& out, const boost::json::value& value) {
     show_stage(out, stage);
   }
   for (const auto& each : run.list("actions")) show_action(out, Fields(each, "action"));
+}
+
+void show_explanation(std::ostream& out, const boost::json::value& value) {
+  const Fields run(value, "run");
+  std::string image;
+  for (const auto& each : run.list("stages")) {
+    const Fields stage(each, "stage");
+    const std::string of = stage.text_or("image", "");
+    const std::string name = stage.text("name");
+    const bool told = name == "engine" || name.starts_with("publish:");
+    if (of.empty() || !told || stage.text("state") != "done") continue;
+    if (of != image) out << "image " << safe(of) << '\n';
+    image = of;
+    const Fields result(stage.get("result"), name);
+    if (name == "engine") {
+      explain_engine(out, result);
+    } else {
+      explain_published(out, result);
+    }
+  }
+  if (image.empty()) out << "run " << run.integer("id") << " built nothing\n";
 }
 
 void show_images(std::ostream& out, std::span<const boost::json::value> images) {

@@ -116,7 +116,10 @@ void check_inside(const std::string& given, const Value& value) {
 
 void check_images(const Config& config, const Source& source, const Value& value) {
   std::vector<std::string> engines;
-  for (const engine::Options& each : config.engines) engines.push_back(each.name);
+  for (const engine::Options& each : config.engines) {
+    engines.push_back(each.name);
+    engines.insert(engines.end(), each.labels.begin(), each.labels.end());
+  }
   if (engines.empty()) engines.emplace_back("local");
   std::set<Reference> targets;
   for (const auto& [name, image] : source.images) {

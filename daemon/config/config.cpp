@@ -98,6 +98,7 @@ std::map<std::string, Image> parse_repository_file(const std::string& text, cons
       image.builder = operators->second.builder;
       image.staging = operators->second.staging;
       image.secrets = operators->second.secrets;
+      image.ssh = operators->second.ssh;
       image.cache_from = operators->second.cache_from;
       image.limits = operators->second.limits;
     }

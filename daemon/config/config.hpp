@@ -56,15 +56,20 @@ struct Image {
   std::vector<Reference> targets;  ///< `reference` and `targets`
   std::string context = ".";
   std::string dockerfile;  ///< empty: Dockerfile (or Containerfile) in the context
-  std::string target, platform, network, engine;
+  std::string target, network, engine;
+  std::vector<std::string> platforms;  ///< empty: the engine's own; several: one index
+  /// Build argument -> its values: one image for each combination.
+  std::map<std::string, std::vector<std::string>> matrix;
   Builder builder = Builder::automatic;
   StagingWay staging = StagingWay::automatic;
   std::map<std::string, std::string> args, labels;
   std::map<std::string, std::string> secrets;  ///< id -> place
+  std::map<std::string, std::string> ssh;      ///< id -> place of a key, or "agent:SOCKET"
   std::vector<std::string> cache_from;
   std::vector<std::string> tags;  ///< templates: "{branch}", "{version}", "sha-{short}", "latest"
   std::vector<std::string> branches, git_tags;   ///< globs; empty: the source's
   std::vector<std::string> paths, paths_ignore;  ///< globs over changed paths
+  Reuse reuse = Reuse::automatic;
   bool no_cache = false, pull = false;
   BuildLimits limits;
 };
@@ -125,6 +130,7 @@ struct Bases {
   std::vector<std::string> signed_by;       ///< names, of which one must have signed; empty: nobody
   std::chrono::milliseconds max_age{0};     ///< 0: any
   std::vector<std::string> except;          ///< globs of bases of which nothing is asked
+  std::string watch;  ///< when it is looked whether bases moved, five fields, UTC; empty: never
 };
 
 /// How images are scanned before they are tagged.

@@ -83,9 +83,13 @@ void examine_source(const Source& source, Findings& findings) {
     findings.add(Weight::warning, path,
                  "has neither `secret` (webhooks) nor `every` or `schedules`; it is built by the "
                  "API and by catching up only");
-  for (const auto& [name, image] : source.images)
+  for (const auto& [name, image] : source.images) {
     for (const auto& [id, place] : image.secrets)
       findings.need_secret(concat(path, ".images.", name, ".secrets.", id), place);
+    for (const auto& [id, place] : image.ssh)
+      findings.need_file(concat(path, ".images.", name, ".ssh.", id),
+                         place.substr(place.find(':') + 1));
+  }
 }
 
 void examine_bases(const Config& config, Findings& findings) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "config/rows.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
@@ -51,6 +53,49 @@ Row<Image> choice(std::string name, T Image::*member, std::string meaning,
           {{"enum", std::move(known)}}};
 }
 
+void read_platforms(Image& to, const Value& value) {
+  std::vector<std::string> given;
+  read(given, value);
+  for (const std::string& platform : given) {
+    // os/architecture[/variant] (OCI image-spec, image-index.md, "platform").
+    const std::vector<std::string> parts = split(platform, '/');
+    const bool well = (parts.size() == 2 || parts.size() == 3) &&
+                      std::ranges::none_of(parts, [](const auto& part) { return part.empty(); });
+    if (!well) {
+      value.refuse(concat("\"", platform, "\" is no platform such as linux/arm64"));
+    } else if (std::ranges::find(to.platforms, platform) != to.platforms.end()) {
+      value.refuse(concat("has \"", platform, "\" twice"));
+    } else {
+      to.platforms.push_back(platform);
+    }
+  }
+}
+
+/// A key to sign in with, or the socket of an agent that has one.
+void read_ssh(Image& to, const Value& value) {
+  for (const auto& [id, inner] : value.pairs()) {
+    const auto given = inner.text("file:PATH or agent:SOCKET");
+    if (!given) continue;
+    const bool well = (given->starts_with("file:") && given->size() > 5) ||
+                      (given->starts_with("agent:/") && given->size() > 7);
+    if (!well) inner.refuse("must be file:PATH of a private key, or agent:SOCKET (a full path)");
+    to.ssh[id] = *given;
+  }
+}
+
+void read_matrix(Image& to, const Value& value) {
+  for (const auto& [arg, inner] : value.pairs()) {
+    read(to.matrix[arg], inner);
+    if (to.matrix[arg].empty()) inner.refuse("has no value");
+  }
+}
+
+Json show_matrix(const Image& image) {
+  boost::json::object shown;
+  for (const auto& [arg, values] : image.matrix) shown[arg] = show(values);
+  return shown.empty() ? Json() : Json(std::move(shown));
+}
+
 template <class Member>
 Row<Image> limit(std::string name, Member BuildLimits::*member, std::string meaning) {
   return {std::move(name), std::move(meaning),
@@ -68,7 +113,15 @@ std::vector<Row<Image>> repository_rows() {
       row("dockerfile", &Image::dockerfile,
           "The Dockerfile, from the repository's top; default: in the context"),
       row("target", &Image::target, "Stage to build; default: the last"),
-      row("platform", &Image::platform, "Such as linux/arm64; default: the engine's"),
+      {"platform", "Such as linux/arm64; default: the engine's", read_platforms,
+       [](const Image&) { return Json(); }, schema_of(std::string())},
+      {"platforms", "Several of them: each is built, and one index names them all", read_platforms,
+       [](const Image& from) { return show(from.platforms); }, references},
+      {"matrix",
+       "Values of build arguments: one image for each combination",
+       read_matrix,
+       show_matrix,
+       {{"type", "object"}, {"additionalProperties", references}}},
       row("args", &Image::args, "Build arguments"),
       row("labels", &Image::labels, "Labels beside the ones of OCI that are always set"),
       row("tags", &Image::tags,
@@ -80,6 +133,9 @@ std::vector<Row<Image>> repository_rows() {
           "Globs of git tags this image is for; default: the source's"),
       row("paths", &Image::paths, "Build only when one of these paths changed (globs)"),
       row("paths_ignore", &Image::paths_ignore, "Changes of these paths do not count (globs)"),
+      choice("reuse", &Image::reuse,
+             "auto: an image that was built of the same files in the same way is tagged again",
+             parse_reuse, {"auto", "never"}),
       row("no_cache", &Image::no_cache, "Build every step anew"),
       row("pull", &Image::pull, "Look for newer base images at each build"),
   };
@@ -89,7 +145,7 @@ std::vector<Row<Image>> all_rows() {
   std::vector<Row<Image>> rows = repository_rows();
   const std::vector<Row<Image>> more{
       row("network", &Image::network, "Network of RUN steps: default, none or host"),
-      row("engine", &Image::engine, "Name of the engine to build on; default: any"),
+      row("engine", &Image::engine, "Name or label of the engine to build on; default: any"),
       choice("builder", &Image::builder, "The engine's builder", parse_builder,
              {"auto", "buildkit", "classic"}),
       choice("staging", &Image::staging, "How the image leaves the engine", parse_staging_way,
@@ -101,6 +157,12 @@ std::vector<Row<Image>> all_rows() {
        },
        [](const Image& from) { return show(from.secrets); },
        {{"type", "object"}, {"additionalProperties", place_schema()}}},
+      {"ssh",
+       "SSH keys for RUN --mount=type=ssh, by id: file:PATH of a key or agent:SOCKET",
+       read_ssh,
+       [](const Image& from) { return show(from.ssh); },
+       {{"type", "object"},
+        {"additionalProperties", {{"type", "string"}, {"pattern", "^(file:|agent:/).+"}}}}},
       row("cache_from", &Image::cache_from, "Images whose layers may serve as cache"),
       limit("memory", &BuildLimits::memory_bytes, "Memory of a build container"),
       limit("cpus", &BuildLimits::cpus, "Processors of a build container"),

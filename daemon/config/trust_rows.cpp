@@ -133,6 +133,10 @@ const std::vector<Row<Bases>>& base_rows() {
       row("signed_by", &Bases::signed_by, "Names of keys, one of which must have signed each base"),
       row("max_age", &Bases::max_age, "How long ago a base may have been made; 0: any time"),
       row("except", &Bases::except, "Globs of bases of which nothing is asked"),
+      row("watch", &Bases::watch,
+          "When it is looked whether a base moved, so that its images are built anew: minute, "
+          "hour, "
+          "day of month, month, day of week, in UTC; default: never"),
   };
   return rows;
 }

@@ -10,6 +10,7 @@ constexpr Choice<Builder> builders[] = {
     {Builder::automatic, "auto"}, {Builder::buildkit, "buildkit"}, {Builder::classic, "classic"}};
 constexpr Choice<StagingWay> ways[] = {
     {StagingWay::automatic, "auto"}, {StagingWay::push, "push"}, {StagingWay::exported, "export"}};
+constexpr Choice<Reuse> reuses[] = {{Reuse::automatic, "auto"}, {Reuse::never, "never"}};
 
 boost::json::object to_json(const BuildLimits& limits) {
   return {{"memory_bytes", limits.memory_bytes},
@@ -38,10 +39,19 @@ StagingWay parse_staging_way(std::string_view given) {
   return choice_of(ways, given, "way of staging");
 }
 
+std::string_view render(Reuse reuse) noexcept { return name_of(reuses, reuse); }
+Reuse parse_reuse(std::string_view given) { return choice_of(reuses, given, "reuse"); }
+
 boost::json::object to_json(const TagPlan& plan) {
   boost::json::object tag{{"tag", plan.tag}, {"moving", plan.moving}};
   if (!plan.version.empty()) tag["version"] = plan.version;
   return tag;
+}
+
+void set_platforms(BuildPlan& plan, std::vector<std::string> platforms) {
+  plan.platform = platforms.size() == 1 ? platforms.front() : "";
+  plan.platforms.clear();
+  if (platforms.size() > 1) plan.platforms = std::move(platforms);
 }
 
 boost::json::value to_json(const BuildPlan& plan) {
@@ -56,16 +66,19 @@ boost::json::value to_json(const BuildPlan& plan) {
                              {"dockerfile", plan.dockerfile},
                              {"target", plan.target},
                              {"platform", plan.platform},
+                             {"platforms", json_array(plan.platforms)},
                              {"network", plan.network},
                              {"engine", plan.engine},
                              {"builder", std::string(render(plan.builder))},
                              {"staging", std::string(render(plan.staging))},
+                             {"reuse", std::string(render(plan.reuse))},
                              {"no_cache", plan.no_cache},
                              {"pull", plan.pull},
                              {"args", json_object(plan.args)},
                              {"labels", json_object(plan.labels)},
                              {"cache_from", json_array(plan.cache_from)},
                              {"secrets", json_object(plan.secrets)},
+                             {"ssh", json_object(plan.ssh)},
                              {"targets", std::move(targets)},
                              {"tags", std::move(tags)},
                              {"limits", to_json(plan.limits)}};
@@ -82,18 +95,22 @@ BuildPlan build_plan_from(const boost::json::value& given) {
   plan.dockerfile = fields.text_or("dockerfile", plan.dockerfile);
   plan.target = fields.text_or("target", "");
   plan.platform = fields.text_or("platform", "");
+  plan.platforms = fields.texts("platforms");
   plan.network = fields.text_or("network", "");
   plan.engine = fields.text_or("engine", "");
   plan.builder = during(fields.path("builder"),
                         [&] { return parse_builder(fields.text_or("builder", "auto")); });
   plan.staging = during(fields.path("staging"),
                         [&] { return parse_staging_way(fields.text_or("staging", "auto")); });
+  plan.reuse =
+      during(fields.path("reuse"), [&] { return parse_reuse(fields.text_or("reuse", "auto")); });
   plan.no_cache = fields.flag_or("no_cache", false);
   plan.pull = fields.flag_or("pull", false);
   plan.args = fields.text_map("args");
   plan.labels = fields.text_map("labels");
   plan.cache_from = fields.texts("cache_from");
   plan.secrets = fields.text_map("secrets");
+  plan.ssh = fields.text_map("ssh");
   for (const std::string& target : fields.texts("targets")) {
     plan.targets.push_back(
         during(fields.path("targets"), [&] { return Reference::parse(target); }));

@@ -15,10 +15,14 @@ namespace lighterman {
 
 enum class Builder { automatic, buildkit, classic };
 enum class StagingWay { automatic, push, exported };
+/// Whether an image that was built of the same files in the same way is taken again.
+enum class Reuse { automatic, never };
 std::string_view render(Builder builder) noexcept;  ///< "auto", "buildkit", "classic"
 Builder parse_builder(std::string_view given);      ///< throws Error(invalid)
 std::string_view render(StagingWay way) noexcept;   ///< "auto", "push", "export"
 StagingWay parse_staging_way(std::string_view given);
+std::string_view render(Reuse reuse) noexcept;  ///< "auto", "never"
+Reuse parse_reuse(std::string_view given);
 
 /// A tag to set. Moving tags ("latest", "1.2") only move forward; fixed ones name one commit.
 struct TagPlan {
@@ -48,20 +52,26 @@ struct BuildPlan {
   std::string dockerfile = "Dockerfile";  ///< path in the repository
   std::string target;                     ///< stage to build; empty: the last
   std::string platform;                   ///< "linux/amd64"; empty: the engine's own
+  std::vector<std::string> platforms;     ///< two or more: an index of an image for each
   std::string network;                    ///< "none", "host" or empty for the engine's default
-  std::string engine;                     ///< empty: any
+  std::string engine;                     ///< its name or a label of it; empty: any
   Builder builder = Builder::automatic;
   StagingWay staging = StagingWay::automatic;
+  Reuse reuse = Reuse::automatic;
   bool no_cache = false;
   bool pull = false;
   std::map<std::string, std::string> args;
   std::map<std::string, std::string> labels;
   std::vector<std::string> cache_from;
   std::map<std::string, std::string> secrets;  ///< id in the Dockerfile -> "file:..." or "env:..."
+  std::map<std::string, std::string> ssh;      ///< id -> "file:..." (a key) or "agent:..." (a socket)
   std::vector<Reference> targets;              ///< repositories to publish to, without tags
   std::vector<TagPlan> tags;
   BuildLimits limits;
 };
+
+/// One platform is built as it is, several as parts of an index.
+void set_platforms(BuildPlan& plan, std::vector<std::string> platforms);
 
 boost::json::value to_json(const BuildPlan& plan);
 BuildPlan build_plan_from(const boost::json::value& given);

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/time.hpp"
+#include "engine/file_sync.hpp"
 #include "engine/lines.hpp"
 #include "engine/progress.hpp"
 #include "engine/session.hpp"
@@ -87,7 +88,7 @@ class Context {
 };
 
 std::string query_of(const BuildRequest& request, Builder builder, const std::string& build_id,
-                     const std::string& session) {
+                     const std::string& session, bool synced) {
   const BuildPlan& plan = *request.plan;
   Query query;
   for (const std::string& tag : request.tags) query.add("t", tag);
@@ -108,6 +109,7 @@ std::string query_of(const BuildRequest& request, Builder builder, const std::st
   if (builder == Builder::buildkit) {
     query.add("version", "2").add("buildid", build_id);
     if (!session.empty()) query.add("session", session);
+    if (synced) query.add("remote", "client-session");
     return query.text();
   }
   if (plan.limits.memory_bytes != 0) {
@@ -187,7 +189,8 @@ class Build {
 
   BuiltImage transfer() {
     std::optional<Session> session;
-    if (builder_ == Builder::buildkit && (request_.login || request_.secret)) {
+    const bool synced = builder_ == Builder::buildkit && request_.folder;
+    if (builder_ == Builder::buildkit) {
       net::Request open = wire_.request("POST", greeting_, "/session");
       open.silence_timeout = milliseconds::zero();
       wire_.reaching([&] { session.emplace(std::move(open), request_, limit_.token()); });
@@ -196,14 +199,17 @@ class Build {
     Context context(request_.context);
     net::Request post = wire_.request(
         "POST", greeting_,
-        concat("/build", query_of(request_, builder_, build_id_, session ? session->id() : "")));
-    post.headers.add("Content-Type", "application/x-tar");
+        concat("/build",
+               query_of(request_, builder_, build_id_, session ? session->id() : "", synced)));
     if (builder_ == Builder::classic) {
       std::string logins = registry_config(request_);
       if (!logins.empty()) post.headers.add("X-Registry-Config", std::move(logins));
     }
-    post.body = net::Upload{[&](char* into, std::size_t room) { return context.read(into, room); },
-                            std::nullopt};
+    if (!synced) {
+      post.headers.add("Content-Type", "application/x-tar");
+      post.body = net::Upload{
+          [&](char* into, std::size_t room) { return context.read(into, room); }, std::nullopt};
+    }
     // A step may be silent for as long as it likes; the build's own limit ends it.
     post.silence_timeout = milliseconds::zero();
     post.body_limit = std::numeric_limits<std::uint64_t>::max();
@@ -218,9 +224,13 @@ class Build {
       // However we came to leave it: nobody waits for this build any more.
       abandon();
       context.rethrow();
+      if (session) session->files().rethrow();
       throw;
     }
-    return judge(answer);
+    if (session) session->files().rethrow();
+    BuiltImage built = judge(answer);
+    if (synced) built.context = session->files().sent();
+    return built;
   }
 
   /// Success is a clean end of the stream, an image id and no error line.
@@ -299,7 +309,7 @@ BuiltImage Build::run() {
 }  // namespace
 
 BuiltImage build(Wire& wire, const BuildRequest& request, const std::stop_token& stop) {
-  assert(request.plan && request.context);
+  assert(request.plan && (request.context || request.folder));
   return Build(wire, request, stop).run();
 }
 

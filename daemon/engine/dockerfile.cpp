@@ -232,6 +232,19 @@ int Dockerfile::line_of_instruction(unsigned number, std::string_view text) cons
   return !words.empty() && upper(words.front()) == instruction.keyword ? instruction.line : 0;
 }
 
+std::string Dockerfile::remote_source() const {
+  for (const Instruction& each : instructions_) {
+    if (each.keyword != "ADD") continue;
+    for (const std::string& word : words_of(each.text)) {
+      const std::size_t begin = word.find_first_not_of("[\"");
+      if (begin == std::string::npos || word.starts_with("--")) continue;
+      const std::string source = word.substr(begin, word.find_first_of("\",]", begin) - begin);
+      if (source.find("://") != std::string::npos || source.starts_with("git@")) return source;
+    }
+  }
+  return {};
+}
+
 Dockerfile::Place Dockerfile::place_of_history(std::string_view created_by) const {
   const std::string wanted = instruction_in(created_by);
   if (wanted.empty()) return {};

@@ -32,6 +32,8 @@ class Dockerfile {
   };
   /// The images that FROM brings in, in the file's order, without stages and "scratch".
   std::vector<Base> bases(const std::map<std::string, std::string>& args) const;
+  /// What an ADD takes from a URL or a git repository, the first of them; empty: none does.
+  std::string remote_source() const;
 
  private:
   struct Instruction {

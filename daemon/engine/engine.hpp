@@ -17,6 +17,7 @@
 #include "core/secret.hpp"
 #include "core/time.hpp"
 #include "net/http.hpp"
+#include "os/file_tree.hpp"
 
 namespace lighterman::engine {
 
@@ -26,7 +27,10 @@ struct Options {
   std::string host;  ///< unix:///path or tcp://host:port; empty: as the docker CLI finds it
   net::Trust trust;  ///< for tcp with TLS
   bool tls = false;
-  unsigned slots = 2;  ///< builds at the same time
+  unsigned slots = 2;                  ///< builds at the same time
+  std::vector<std::string> platforms;  ///< what it builds for; empty: its own
+  std::vector<std::string> labels;     ///< further names, shared by engines of one kind
+  bool drain = false;                  ///< takes no new build
   Builder builder = Builder::automatic;
   std::uint64_t cache_limit = 0;  ///< bytes of its build cache that are kept; 0: it cares itself
   std::chrono::milliseconds connect_timeout{std::chrono::seconds(10)};
@@ -74,22 +78,39 @@ struct BuildRequest {
   const BuildPlan* plan = nullptr;
   std::string dockerfile_name;                             ///< within the context stream
   std::vector<std::string> tags;                           ///< full names to give the image
-  std::function<std::size_t(char*, std::size_t)> context;  ///< the tar
+  std::function<std::size_t(char*, std::size_t)> context;  ///< the tar, for the classic builder
+  /// The chosen files of "context" or "dockerfile", for BuildKit; null: no such folder. Any thread,
+  /// while build() runs.
+  std::function<std::unique_ptr<os::FileTree>(const std::string& folder, const os::FileChoice&)>
+      folder;
+  /// The engine keeps under it what it got of the context and asks for changes only: the same for
+  /// all builds of one context, and of no other.
+  std::string context_key;
   /// Credentials for a base's registry ("docker.io" for the Hub); any thread, while build() runs.
   std::function<std::optional<Login>(const std::string& host)> login;
   /// The value of a secret the Dockerfile mounts; any thread, while build() runs. Ids come from the
   /// repository: give out only what the configuration allows this image.
   std::function<std::optional<Secret>(const std::string& id)> secret;
+  /// The socket of the SSH agent that the Dockerfile mounts by this id; empty: none. Any thread,
+  /// while build() runs; the same care as with secrets.
+  std::function<std::string(const std::string& id)> ssh_agent;
   /// Hosts whose logins the classic builder gets with the request: it cannot ask as BuildKit does.
   std::vector<std::string> login_hosts;
   std::string dockerfile_text;  ///< to find the line of a failed step; empty: lines are not known
   std::function<void(const BuildNews&)> news;  ///< one thread at a time
 };
 
+/// How much of the context went to the engine.
+struct ContextSent {
+  std::uint64_t entries = 0;  ///< told by name
+  std::uint64_t files = 0, bytes = 0;
+};
+
 struct BuiltImage {
   std::string image_id;  ///< "sha256:..."
   Builder builder = Builder::buildkit;
   unsigned steps = 0, cached_steps = 0;
+  std::optional<ContextSent> context = {};  ///< empty: it went as a tar
 };
 
 /// A failed build: which step, where in the Dockerfile, the exit code and the last output.
@@ -148,8 +169,9 @@ class Engine {
 
   About about(const std::stop_token& stop);
   /// Builds; stop or the plan's timeout really ends the build in the engine. Leaves no container.
-  /// Throws what `context` throws. With BuildKit and cache_from, cache facts go into the image
-  /// (BUILDKIT_INLINE_CACHE), because without them a published image is no cache to anybody.
+  /// Throws what `context` and `folder` throw. With BuildKit and cache_from, cache facts go into
+  /// the image (BUILDKIT_INLINE_CACHE), because without them a published image is no cache to
+  /// anybody.
   BuiltImage build(const BuildRequest& request, const std::stop_token& stop);
   std::optional<Inspected> find_image(const std::string& name, const std::stop_token& stop);
   void tag(const std::string& image, const std::string& repository, const std::string& tag,

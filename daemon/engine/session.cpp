@@ -6,6 +6,8 @@
 
 #include <chrono>
 
+#include "engine/agent_door.hpp"
+#include "engine/file_sync.hpp"
 #include "net/upgrade.hpp"
 #include "os/hash.hpp"
 #include "proto/auth.grpc.pb.h"
@@ -104,12 +106,15 @@ class Health final : public health::Health::Service {
 }  // namespace
 
 struct Session::Inside {
-  explicit Inside(const BuildRequest& build) : auth(build), secrets(build) {}
+  explicit Inside(const BuildRequest& build)
+      : auth(build), secrets(build), files(build), agents(build) {}
 
   std::string id = os::random_id();
   Health health;
   Auth auth;
   Secrets secrets;
+  FileSync files;
+  AgentDoor agents;
   // The connection ends after the server that speaks on it.
   std::optional<net::Upgraded> connection;
   std::unique_ptr<::grpc::Server> server;
@@ -121,6 +126,8 @@ Session::Session(net::Request open, const BuildRequest& build, const std::stop_t
   builder.RegisterService(&inside_->health);
   builder.RegisterService(&inside_->auth);
   builder.RegisterService(&inside_->secrets);
+  builder.RegisterService(&inside_->files);
+  builder.RegisterService(&inside_->agents);
   // The engine asks little, so one queue and two threads are plenty.
   builder.SetSyncServerOption(::grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
   builder.SetSyncServerOption(::grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
@@ -131,15 +138,19 @@ Session::Session(net::Request open, const BuildRequest& build, const std::stop_t
   }
 
   for (auto [name, value] : {std::pair("Connection", "Upgrade"), std::pair("Upgrade", "h2c"),
-                             std::pair("X-Docker-Expose-Session-Name", "lighterman"),
-                             std::pair("X-Docker-Expose-Session-Sharedkey", "")}) {
+                             std::pair("X-Docker-Expose-Session-Name", "lighterman")}) {
     open.headers.add(name, value);
   }
+  // All clients with an empty key would share what the engine keeps of their contexts.
+  open.headers.add("X-Docker-Expose-Session-Sharedkey",
+                   build.context_key.empty() ? inside_->id : build.context_key);
   open.headers.add("X-Docker-Expose-Session-Uuid", inside_->id);
   // The engine believes that a method it is not told of does not exist.
-  for (const char* method : {"/grpc.health.v1.Health/Check", "/moby.filesync.v1.Auth/Credentials",
-                             "/moby.filesync.v1.Auth/GetTokenAuthority",
-                             "/moby.buildkit.secrets.v1.Secrets/GetSecret"}) {
+  for (const char* method :
+       {"/grpc.health.v1.Health/Check", "/moby.filesync.v1.Auth/Credentials",
+        "/moby.filesync.v1.Auth/GetTokenAuthority", "/moby.buildkit.secrets.v1.Secrets/GetSecret",
+        "/moby.filesync.v1.FileSync/DiffCopy", "/moby.sshforward.v1.SSH/CheckAgent",
+        "/moby.sshforward.v1.SSH/ForwardAgent"}) {
     open.headers.add("X-Docker-Expose-Session-Grpc-Method", method);
   }
   inside_->connection.emplace(net::Upgraded::open(open, stop));
@@ -152,5 +163,6 @@ Session::~Session() {
 }
 
 const std::string& Session::id() const noexcept { return inside_->id; }
+const FileSync& Session::files() const noexcept { return inside_->files; }
 
 }  // namespace lighterman::engine

@@ -10,9 +10,11 @@
 
 namespace lighterman::engine {
 
+class FileSync;
+
 /// BuildKit's way to ask its client questions during a build: a connection on which the engine is
-/// the gRPC client and we serve credentials for bases, values of secrets and a health check. Lives
-/// for one build; the questions come on threads of its own.
+/// the gRPC client and we serve files of the context, credentials for bases, values of secrets, SSH
+/// agents and a health check. Lives for one build; the questions come on threads of its own.
 class Session {
  public:
   /// `open` is a POST to /session, without headers. Throws what net::Upgraded::open throws.
@@ -22,6 +24,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const std::string& id() const noexcept;
+  const FileSync& files() const noexcept;
 
  private:
   struct Inside;

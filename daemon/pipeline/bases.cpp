@@ -195,6 +195,7 @@ boost::json::array to_json(const std::vector<Base>& bases) {
     boost::json::object object{{"image", base.image}};
     if (!base.stage.empty()) object["stage"] = base.stage;
     if (base.digest) object["digest"] = base.digest->text();
+    if (!base.image_id.empty()) object["image_id"] = base.image_id;
     if (base.created) object["created"] = render_time(*base.created);
     if (base.signed_by) object["signed_by"] = json_array(*base.signed_by);
     if (!base.unknown.empty()) object["unknown"] = base.unknown;
@@ -211,6 +212,7 @@ std::vector<Base> bases_from(const boost::json::value& given) {
     base.image = fields.text("image");
     base.stage = fields.text_or("stage", "");
     if (const auto digest = fields.find_text("digest")) base.digest = Digest::parse(*digest);
+    base.image_id = fields.text_or("image_id", "");
     if (fields.find("created")) base.created = fields.time_or("created", {});
     if (fields.find("signed_by")) base.signed_by = fields.texts("signed_by");
     base.unknown = fields.text_or("unknown", "");
@@ -218,9 +220,26 @@ std::vector<Base> bases_from(const boost::json::value& given) {
   return bases;
 }
 
+namespace {
+
+/// What BuildKit sets by itself (docs.docker.com/reference/dockerfile/
+/// #automatic-platform-args-in-the-global-scope).
+std::map<std::string, std::string> platform_args(const std::string& platform) {
+  if (platform.empty()) return {};
+  const std::vector<std::string> parts = split(platform, '/');
+  return {{"TARGETPLATFORM", platform},
+          {"TARGETOS", parts.at(0)},
+          {"TARGETARCH", parts.size() > 1 ? parts[1] : ""},
+          {"TARGETVARIANT", parts.size() > 2 ? parts[2] : ""}};
+}
+
+}  // namespace
+
 std::vector<Base> bases_in(const engine::Dockerfile& dockerfile, const BuildPlan& plan) {
   std::vector<Base> bases;
-  for (const auto& each : dockerfile.bases(plan.args)) {
+  std::map<std::string, std::string> args = plan.args;
+  args.merge(platform_args(plan.platform));
+  for (const auto& each : dockerfile.bases(args)) {
     Base& base = bases.emplace_back();
     base.image = each.image;
     base.stage = each.stage;
@@ -268,6 +287,7 @@ std::vector<Base> BaseWatch::finish(engine::Engine& engine, Builder builder,
       base.created = image->created;
       const auto found = std::ranges::find(image->digests, wanted->name(), &Reference::name);
       if (found != image->digests.end()) base.digest = found->digest();
+      if (!base.digest) base.image_id = image->id;
     }
     if (!base.digest && !image)
       base.unknown =
@@ -279,6 +299,24 @@ std::vector<Base> BaseWatch::finish(engine::Engine& engine, Builder builder,
           "there (pull: true asks the registry)";
   }
   return std::move(bases_);
+}
+
+std::string moved_to(const Base& base, const std::string& engine, Yard& yard,
+                     const std::stop_token& stop) {
+  const auto reference = find_reference(base.image);
+  if (!base.image_id.empty()) {
+    const auto image = yard.engine(engine).find_image(base.image, stop);
+    if (!image) return "gone";
+    return image->id == base.image_id ? "" : image->id;
+  }
+  if (!base.digest || !reference) {
+    throw Error(ErrorKind::not_found, "it is not known which image the build took");
+  }
+  if (reference->digest()) return "";
+  const Reference tagged = reference->tag() ? *reference : reference->with_tag("latest");
+  const auto now = yard.registry(tagged.host()).find_tag(tagged, stop);
+  if (!now) return "gone";
+  return now == base.digest ? "" : now->text();
 }
 
 bool wants_bases(Yard& yard, const std::string& source) {

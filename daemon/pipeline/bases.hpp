@@ -20,6 +20,7 @@ struct Base {
   std::string image;  ///< as FROM names it, variables filled in
   std::string stage;  ///< empty: not known
   std::optional<Digest> digest = {};
+  std::string image_id = {};  ///< where there is no digest: what the engine had under this name
   std::optional<Instant> created = {};
   std::optional<std::vector<std::string>> signed_by = {};  ///< names of keys; empty: not looked up
   std::string unknown = {};                                ///< why something is not known
@@ -47,6 +48,12 @@ class BaseWatch {
   std::vector<Reference> seen_;  ///< in the order of their steps
   std::vector<Base> bases_;
 };
+
+/// What its name means by now, where that is another image: its digest in the registry, its id in
+/// the engine whose own it was, or "gone". Empty: it did not move. Throws what they throw, and
+/// Error(not_found) where it is not known what was taken.
+std::string moved_to(const Base& base, const std::string& engine, Yard& yard,
+                     const std::stop_token& stop);
 
 /// Whether the configuration, or a plugin for this source, asks more of bases than their names.
 bool wants_bases(Yard& yard, const std::string& source);

@@ -47,14 +47,12 @@ void apply(const Decision& decision, const config::Image& image, const PushEvent
     plan.labels["org.opencontainers.image.version"] = version;
   for (const auto& [name, said] : decision.labels) plan.labels.insert_or_assign(name, said.value);
   if (decision.target) plan.target = decision.target->value;
-  for (const policy::Said<std::string>& said : decision.platforms) {
-    if (said.value != decision.platforms.front().value) {
-      throw Error(ErrorKind::invalid,
-                  concat("plugins \"", decision.platforms.front().plugin, "\" and \"", said.plugin,
-                         "\" want platforms ", decision.platforms.front().value, " and ",
-                         said.value, ": an image is built for one platform"));
+  if (!decision.platforms.empty()) {
+    std::vector<std::string> wanted;
+    for (const policy::Said<std::string>& said : decision.platforms) {
+      if (std::ranges::find(wanted, said.value) == wanted.end()) wanted.push_back(said.value);
     }
-    plan.platform = said.value;
+    set_platforms(plan, std::move(wanted));
   }
   if (decision.tags.empty()) return;
   if (image.tags.empty()) plan.tags.clear();

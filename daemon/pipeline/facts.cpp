@@ -155,6 +155,7 @@ Object plan_facts(const Object& push, const BuildPlan& plan) {
                     {"dockerfile", plan.dockerfile},
                     {"target", plan.target},
                     {"platform", plan.platform},
+                    {"platforms", json_array(plan.platforms)},
                     {"args", json_object(plan.args)},
                     {"labels", json_object(plan.labels)},
                     {"tags", tag_facts(plan.tags)}};

@@ -1,4 +1,5 @@
 // What stands between a staged image and its tags: facts, scan, verdict, signatures, publishing.
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "audit/trail.hpp"
@@ -9,6 +10,7 @@
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
+#include "pipeline/image_index.hpp"
 #include "pipeline/image_run.hpp"
 #include "pipeline/replicate.hpp"
 #include "pipeline/rescan.hpp"
@@ -113,11 +115,6 @@ boost::json::object ImageRun::facts_of(const StagedImage& image, const std::stri
   return staged_facts(scene);
 }
 
-std::string ImageRun::dockerfile_text() {
-  return source::Context(yard_.mirror(plan_.source), plan_.commit, plan_.context, plan_.dockerfile)
-      .dockerfile_text();
-}
-
 std::optional<Findings> ImageRun::inspect(const StagedImage& image, staging::Session& session,
                                           policy::Decision& verdict, const std::stop_token& stop) {
   if (yard_.scanner() == nullptr) return {};
@@ -200,22 +197,23 @@ policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::ob
   return decision;
 }
 
+std::string ImageRun::make_sbom(scan::SbomFormat format, const StagedImage& image,
+                                staging::Session& session, const std::stop_token& stop) {
+  if (yard_.scanner() == nullptr)
+    throw Error(ErrorKind::invalid,
+                "the configuration has no scanner (scan: {}), which makes the SBOM");
+  return format == scan::SbomFormat::cyclonedx
+             ? kept_sbom(image, session, stop)
+             : yard_.scanner()->make_sbom(staged_for_scan(image, session), format, stop);
+}
+
 std::vector<Endorsement> ImageRun::endorsements_for(const policy::Decision& verdict,
-                                                    const StagedImage& image,
                                                     const std::vector<Base>& bases,
-                                                    staging::Session& session,
-                                                    const std::stop_token& stop) {
+                                                    const MakeSbom& sbom) {
   EndorsementScene scene;
   scene.config = &yard_.config();
   scene.now = system_now();
-  scene.sbom = [&](scan::SbomFormat format) {
-    if (yard_.scanner() == nullptr)
-      throw Error(ErrorKind::invalid,
-                  "the configuration has no scanner (scan: {}), which makes the SBOM");
-    return format == scan::SbomFormat::cyclonedx
-               ? kept_sbom(image, session, stop)
-               : yard_.scanner()->make_sbom(staged_for_scan(image, session), format, stop);
-  };
+  scene.sbom = sbom;
   trust::Provenance& provenance = scene.provenance;
   const std::string url = yard_.config().base_url();
   provenance.builder_id = url;
@@ -225,14 +223,30 @@ std::vector<Endorsement> ImageRun::endorsements_for(const policy::Decision& verd
   provenance.ref = plan_.ref;
   provenance.dockerfile = plan_.dockerfile.empty() ? "Dockerfile" : plan_.dockerfile;
   provenance.target = plan_.target;
+  provenance.platforms = plan_.platforms;
   if (!plan_.platform.empty()) provenance.platforms = {plan_.platform};
   provenance.args = plan_.args;
   provenance.bases = materials(bases);
   // Of the stored stages, so that an attempt that goes on says the same again.
   for (const Stage& stage : store_.stages(run_.id)) {
-    if (stage.image != plan_.image) continue;
-    if (stage.name == "engine") provenance.started = stage.started;
-    if (stage.name == "staging" && stage.ended) provenance.finished = *stage.ended;
+    if (stage.image != plan_.image && !is_part_of(stage.image, plan_)) continue;
+    if (stage.name == "engine") {
+      provenance.started = provenance.started == Instant{}
+                               ? stage.started
+                               : std::min(provenance.started, stage.started);
+    }
+    if (stage.name == "staging" && stage.ended)
+      provenance.finished = std::max(provenance.finished, *stage.ended);
+  }
+  // Taken again: what is true of the build is what was true then.
+  const boost::json::value built = record("engine").find().value_or(nullptr);
+  if (built.is_object() && built.get_object().contains("reused")) {
+    const Fields reused(built.at("reused"), "engine.reused");
+    provenance.invocation_id = concat(url, "/api/v1/runs/", reused.integer_or("run", 0));
+    provenance.commit = reused.text("commit");
+    provenance.ref = reused.text("ref");
+    provenance.started = reused.time_or("started", {});
+    provenance.finished = reused.time_or("finished", {});
   }
   return endorsements(verdict, scene,
                       [&](const std::string& warning) { log("trust").warn(warning); });
@@ -279,11 +293,10 @@ std::string ImageRun::kept_sbom(const StagedImage& image, staging::Session& sess
   return sbom;
 }
 
-/// The book entry and the SBOM that Rescan needs; what is missing it gets itself.
-void ImageRun::keep_for_rescan(const StagedImage& image, staging::Session& session,
+/// The book entry for Rescan.
+void ImageRun::keep_for_rescan(const StagedImage& image,
                                const std::vector<PublishedImage>& published,
-                               const boost::json::object& facts, const Findings& findings,
-                               const std::stop_token& stop) {
+                               const boost::json::object& facts, const Findings& findings) {
   Publication publication{0,  run_.id,      plan_.source, plan_.image, image.manifest,
                           {}, system_now(), {},           "",          false};
   publication.facts =
@@ -295,6 +308,10 @@ void ImageRun::keep_for_rescan(const StagedImage& image, staging::Session& sessi
     publication.targets.push_back(std::move(target));
   }
   put_on_record(store_, yard_.config(), publication, findings);
+}
+
+void ImageRun::try_keep_sbom(const StagedImage& image, staging::Session& session,
+                             const std::stop_token& stop) {
   try {
     kept_sbom(image, session, stop);
   } catch (const Error& error) {
@@ -325,8 +342,9 @@ void ImageRun::send_on(const std::vector<PublishedImage>& published,
                                                        Fields(image, "image").text_map("labels"));
   std::vector<ActionRecord> actions = store_.actions(run_.id);
   std::erase_if(actions, [&](const ActionRecord& action) {
-    return action.image != plan_.image || action.state != ActionState::planned ||
-           !comes_after(action);
+    const bool ours = action.image == plan_.image ||
+                      (!plan_.platforms.empty() && action.image == part_name(plan_, 0));
+    return !ours || action.state != ActionState::planned || !comes_after(action);
   });
   if ((wanted.empty() && actions.empty()) || record("replicate").find()) return;
   record("replicate").perform([&]() -> boost::json::value {
@@ -372,15 +390,14 @@ void ImageRun::clear_old_tags(const config::RetainRule& rule, const std::stop_to
       [&](const std::string& text) { log("retain").note(text); }, stop);
 }
 
-std::vector<PublishedImage> ImageRun::publish_all(Publisher& publisher, const StagedImage& image,
-                                                  const std::string& manifest,
-                                                  const std::vector<Endorsement>& endorsements,
-                                                  const std::stop_token& stop) {
+std::vector<PublishedImage> ImageRun::publish_all(
+    const std::vector<Destination>& destinations,
+    const std::function<PublishedImage(const Destination&)>& publish_one) {
   std::vector<PublishedImage> published;
   std::optional<Error> first_failure;
-  for (const Destination& destination : publisher.destinations()) {
+  for (const Destination& destination : destinations) {
     try {
-      published.push_back(publish(destination, publisher, image, manifest, endorsements, stop));
+      published.push_back(publish_one(destination));
     } catch (const Error& error) {
       // One registry that is down must not keep the image from the others.
       if (error.kind() == ErrorKind::cancelled) throw;
@@ -392,10 +409,11 @@ std::vector<PublishedImage> ImageRun::publish_all(Publisher& publisher, const St
   return published;
 }
 
-PublishedImage ImageRun::publish(const Destination& destination, Publisher& publisher,
-                                 const StagedImage& image, const std::string& manifest,
+PublishedImage ImageRun::publish(const Destination& destination, const StagedImage& image,
+                                 const std::string& manifest,
                                  const std::vector<Endorsement>& endorsements,
-                                 const std::stop_token& stop) {
+                                 const std::stop_token& stop,
+                                 const std::function<PublishedImage()>& bring) {
   const std::string name = concat("publish:", destination.repository.name());
   if (const auto done = record(name).find()) return published_image_from(*done);
   const StageLog log = this->log(name);
@@ -405,11 +423,13 @@ PublishedImage ImageRun::publish(const Destination& destination, Publisher& publ
   return published_image_from(record(name).perform([&]() -> boost::json::value {
     return during(concat("publishing ", destination.repository.name()), [&] {
       return steady(options_.retry, store_, run_.id, log, stop, [&] {
-        PublishedImage published = publisher.bring(image, manifest, destination, stop);
+        PublishedImage published = bring();
         endorse(destination, image, manifest, endorsements, stop);
-        set_tags(published, plan_.tags, image.media_type, manifest,
-                 {run_.id, plan_.commit, plan_.ref}, is_ancestor, *destination.client, store_,
-                 stop);
+        if (kind_ == Kind::image) {
+          set_tags(published, plan_.tags, image.media_type, manifest,
+                   {run_.id, plan_.commit, plan_.ref}, is_ancestor, *destination.client, store_,
+                   stop);
+        }
         tell_layers(log, published);
         return to_json(published);
       });

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
+#include "pipeline/matrix.hpp"
 #include "pipeline/tags.hpp"
 
 namespace lighterman::pipeline {
@@ -21,8 +22,9 @@ std::optional<std::string> why_skipped(const config::Image& image, const PlanSce
   const PushEvent& event = scene.run->event;
   if (!event.images.empty()) {
     // Somebody asked for images by name: filters do not speak against that.
-    const bool wanted =
-        std::find(event.images.begin(), event.images.end(), image.name) != event.images.end();
+    const bool wanted = std::ranges::any_of(event.images, [&](const std::string& name) {
+      return name == image.name || name == family_of(image);
+    });
     return wanted ? std::nullopt : std::optional<std::string>("not asked for");
   }
   if (const auto branch = event.branch();
@@ -71,11 +73,12 @@ BuildPlan plan_image(const config::Image& image, const PlanScene& scene) {
   plan.context = image.context;
   plan.dockerfile = image.dockerfile;
   plan.target = image.target;
-  plan.platform = image.platform;
+  set_platforms(plan, image.platforms);
   plan.network = image.network;
   plan.engine = image.engine;
   plan.builder = image.builder;
   plan.staging = image.staging;
+  plan.reuse = image.reuse;
   plan.no_cache = image.no_cache || run.event.no_cache;
   plan.pull = image.pull;
   plan.args = run.event.args;
@@ -84,6 +87,7 @@ BuildPlan plan_image(const config::Image& image, const PlanScene& scene) {
   plan.labels.merge(usual_labels(scene));
   plan.cache_from = image.cache_from;
   plan.secrets = image.secrets;
+  plan.ssh = image.ssh;
   plan.targets = image.targets;
   plan.limits = image.limits;
   plan.tags = plan_tags(image.tags, {run.id, scene.commit.id, run.event.ref, scene.default_branch,
@@ -108,7 +112,10 @@ std::string public_source_url(const std::string& url) {
 
 RunPlan plan_run(const PlanScene& scene) {
   for (const std::string& wanted : scene.run->event.images) {
-    if (scene.images.contains(wanted)) continue;
+    const bool known = std::ranges::any_of(scene.images, [&](const auto& each) {
+      return each.first == wanted || family_of(each.second) == wanted;
+    });
+    if (known) continue;
     std::vector<std::string> names;
     for (const auto& [name, image] : scene.images) names.push_back(name);
     throw Error(ErrorKind::not_found, concat("source \"", scene.source->name, "\" has no image \"",

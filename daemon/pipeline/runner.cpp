@@ -1,6 +1,9 @@
 #include "pipeline/runner.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <boost/json.hpp>
+#include <thread>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -16,6 +19,12 @@ namespace {
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
+
+struct Runner::ImageOutcome {
+  ImageEnd end;
+  std::string failure;             ///< empty: it did not fail
+  std::optional<Error> cancelled;  ///< it was not carried to its end
+};
 
 Runner::Runner(RunnerOptions options, std::shared_ptr<Yard> yard, staging::Staging& staging,
                store::Store& store, Journal& journal, Run run)
@@ -36,28 +45,55 @@ RunEnd Runner::perform(const std::stop_token& stop) {
     return {RunState::skipped, reasons.empty() ? "the source has no images" : join(reasons, "; ")};
   }
   std::vector<std::string> failures, denials, problems;
-  for (const BuildPlan& image : plan.images) {
+  const std::vector<ImageOutcome> outcomes = perform_images(plan, stop);
+  for (std::size_t at = 0; at < outcomes.size(); ++at) {
     const auto note = [&](std::vector<std::string>& list, const std::string& why) {
-      if (!why.empty()) list.push_back(concat("image \"", image.image, "\": ", why));
+      if (!why.empty()) list.push_back(concat("image \"", plan.images[at].image, "\": ", why));
     };
-    try {
-      const ImageEnd end =
-          ImageRun(options_, *yard_, staging_, store_, journal_, run_, image, plan.push)
-              .perform(stop);
-      note(denials, end.denied);
-      note(problems, end.problems);
-    } catch (const Error& error) {
-      // The other images of this push have done nothing wrong.
-      if (error.kind() == ErrorKind::cancelled) throw;
-      journal_.add(image.image, "", "error", error.what());
-      note(failures, error.what());
-    }
+    if (outcomes[at].cancelled) throw Error(*outcomes[at].cancelled);
+    note(failures, outcomes[at].failure);
+    note(denials, outcomes[at].end.denied);
+    note(problems, outcomes[at].end.problems);
   }
   if (!failures.empty()) return {RunState::failed, join(failures, "; ")};
   if (!denials.empty()) return {RunState::denied, join(denials, "; ")};
   if (!problems.empty())
     return {RunState::succeeded, concat("published with problems: ", join(problems, "; "))};
   return {};
+}
+
+/// Several at once, as far as there are build slots: they have nothing to do with one another.
+std::vector<Runner::ImageOutcome> Runner::perform_images(const RunPlan& plan,
+                                                         const std::stop_token& stop) {
+  std::vector<ImageOutcome> outcomes(plan.images.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t at = next++; at < outcomes.size(); at = next++) {
+      const BuildPlan& image = plan.images[at];
+      try {
+        outcomes[at].end =
+            ImageRun(options_, *yard_, staging_, store_, journal_, run_, image, plan.push)
+                .perform(stop);
+      } catch (const Error& error) {
+        // The other images of this push have done nothing wrong.
+        if (error.kind() == ErrorKind::cancelled) {
+          outcomes[at].cancelled = error;
+        } else {
+          journal_.add(image.image, "", "error", error.what());
+          outcomes[at].failure = error.what();
+        }
+      } catch (const std::exception& error) {
+        journal_.add(image.image, "", "error", error.what());
+        outcomes[at].failure = error.what();
+      }
+    }
+  };
+  std::vector<std::jthread> threads;
+  const std::size_t count = std::min<std::size_t>(outcomes.size(), yard_->slots());
+  for (std::size_t at = 1; at < count; ++at) threads.emplace_back(work);
+  work();
+  threads.clear();
+  return outcomes;
 }
 
 source::Commit Runner::bring_source(const std::stop_token& stop) {

@@ -37,6 +37,8 @@ class Runner {
   RunEnd perform(const std::stop_token& stop);
 
  private:
+  struct ImageOutcome;
+  std::vector<ImageOutcome> perform_images(const RunPlan& plan, const std::stop_token& stop);
   source::Commit bring_source(const std::stop_token& stop);
   RunPlan make_plan(const source::Commit& commit, const std::stop_token& stop);
 

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "pipeline/matrix.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -20,6 +21,21 @@ std::map<std::string, config::Image> images_of(Yard& yard, const config::Source&
     images.insert_or_assign(name, std::move(image));
   }
   return images;
+}
+
+/// One image for each combination of its matrix.
+std::map<std::string, config::Image> expanded(const std::map<std::string, config::Image>& images) {
+  std::map<std::string, config::Image> all;
+  for (const auto& [name, image] : images) {
+    for (config::Image& variant : matrix_variants(image)) {
+      const std::string variant_name = variant.name;
+      if (!all.emplace(variant_name, std::move(variant)).second) {
+        throw Error(ErrorKind::invalid, concat("two images are called \"", variant_name,
+                                               "\"; one of them by the matrix of another"));
+      }
+    }
+  }
+  return all;
 }
 
 std::string default_branch(Yard& yard, store::Store& store, const std::string& source,
@@ -58,7 +74,7 @@ PlanScene look_at(Yard& yard, store::Store& store, const Run& run, const source:
   PlanScene scene;
   scene.run = &run;
   scene.source = &yard.config().source(run.event.source);
-  scene.images = images_of(yard, *scene.source, commit);
+  scene.images = expanded(images_of(yard, *scene.source, commit));
   scene.commit = commit;
   scene.default_branch = default_branch(yard, store, run.event.source, stop);
   scene.changed_paths = changed_paths(yard, run.event, commit);

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "intake/cron.hpp"
+#include "pipeline/past_builds.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -95,6 +96,7 @@ Watcher::Watcher(std::shared_ptr<Yard> yard, store::Store& store, Complain compl
       complain_(std::move(complain)),
       clock_(std::move(clock)) {
   for (const auto& [name, source] : yard_->config().sources) add_duties(source);
+  if (yard_->config().bases && !yard_->config().bases->watch.empty()) add_base_duty();
   const unsigned threads = std::min<std::size_t>(duties_.size(), most_threads);
   for (unsigned i = 0; i < threads; ++i) {
     threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
@@ -148,6 +150,16 @@ void Watcher::add_duties(const config::Source& source) {
            return next(cron, now).value_or(Instant::max());
          }});
   }
+}
+
+void Watcher::add_base_duty() {
+  const intake::Cron cron = intake::Cron::parse(yard_->config().bases->watch);
+  const auto first = next(cron, clock_());
+  if (!first) return;
+  duties_.push_back({"", *first, false, [this, cron](Instant now, const std::stop_token& stop) {
+                       watch_bases(*yard_, store_, now, stop);
+                       return next(cron, now).value_or(Instant::max());
+                     }});
 }
 
 Watcher::Duty* Watcher::find_due(Instant now) {

@@ -44,12 +44,13 @@ class Watcher {
 
  private:
   struct Duty {
-    std::string source;
+    std::string source;  ///< empty: of all
     Instant due{};
     bool taken = false;
     std::function<Instant(Instant now, const std::stop_token&)> perform;  ///< returns when again
   };
   void add_duties(const config::Source& source);
+  void add_base_duty();
   Duty* find_due(Instant now);
   void work(const std::stop_token& stop);
 

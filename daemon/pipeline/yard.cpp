@@ -1,6 +1,7 @@
 #include "pipeline/yard.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -145,31 +146,71 @@ unsigned Yard::slots() const noexcept {
   return slots;
 }
 
-Yard::Moored* Yard::find_free(const std::string& name) {
-  Moored* best = nullptr;
-  unsigned best_free = 0;
+std::vector<Yard::Moored*> Yard::fitting(const BerthWish& wish) {
+  std::vector<Moored*> fitting;
   for (Moored& moored : engines_) {
     const engine::Options& options = moored.engine->options();
-    if (!name.empty() && options.name != name) continue;
-    const unsigned free = options.slots > moored.busy ? options.slots - moored.busy : 0;
-    if (free > best_free) {
-      best = &moored;
-      best_free = free;
-    }
+    const bool meant = wish.engine.empty() || options.name == wish.engine ||
+                       std::ranges::find(options.labels, wish.engine) != options.labels.end();
+    // An engine that does not say may well emulate.
+    const bool able =
+        wish.platform.empty() || options.platforms.empty() ||
+        std::ranges::find(options.platforms, wish.platform) != options.platforms.end();
+    if (meant && able) fitting.push_back(&moored);
   }
-  return best;
+  if (fitting.empty()) {
+    throw Error(ErrorKind::not_found,
+                concat("no engine", wish.engine.empty() ? "" : concat(" \"", wish.engine, '"'),
+                       wish.platform.empty() ? "" : concat(" builds for ", wish.platform),
+                       ": see `engines` in the configuration"));
+  }
+  return fitting;
 }
 
-Berth Yard::take_berth(const std::string& name, const std::function<void()>& report,
+Yard::Moored* Yard::find_free(const BerthWish& wish) {
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<Moored*> candidates = fitting(wish);
+  std::erase_if(candidates, [](const Moored* each) { return each->engine->options().drain; });
+  const auto shunned = [&](const Moored* each) { return each->shunned_until > now; };
+  if (!std::ranges::all_of(candidates, shunned)) std::erase_if(candidates, shunned);
+  // Who says that it builds for a platform does so without emulation, as far as we know.
+  const auto rank = [&](const Moored* each) {
+    const engine::Options& options = each->engine->options();
+    const unsigned free = options.slots > each->busy ? options.slots - each->busy : 0;
+    return std::tuple(free > 0, !wish.platform.empty() && !options.platforms.empty(),
+                      options.name == wish.rather, free);
+  };
+  const auto best = std::ranges::max_element(candidates, {}, rank);
+  if (best == candidates.end() || !std::get<0>(rank(*best))) return nullptr;
+  return *best;
+}
+
+void Yard::shun(const std::string& name) {
+  constexpr std::chrono::seconds long_enough{30};
+  const std::lock_guard lock(mutex_);
+  for (Moored& moored : engines_) {
+    if (moored.engine->options().name == name) {
+      moored.shunned_until = std::chrono::steady_clock::now() + long_enough;
+    }
+  }
+}
+
+bool Yard::has_other(const BerthWish& wish, const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(fitting(wish), [&](const Moored* each) {
+    return each->engine->options().name != name && !each->engine->options().drain;
+  });
+}
+
+Berth Yard::take_berth(const BerthWish& wish, const std::function<void()>& report,
                        const std::stop_token& stop) {
-  if (!name.empty()) engine(name);  // throws when there is no such engine
   std::unique_lock lock(mutex_);
-  Moored* free = find_free(name);
+  Moored* free = find_free(wish);
   if (free == nullptr) {
     lock.unlock();
     report();
     lock.lock();
-    if (!left_.wait(lock, stop, [&] { return (free = find_free(name)) != nullptr; })) {
+    if (!left_.wait(lock, stop, [&] { return (free = find_free(wish)) != nullptr; })) {
       throw Error(ErrorKind::cancelled, "stopped while waiting for a free build slot");
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -38,6 +39,13 @@ class Berth {
   std::function<void()> leave_;
 };
 
+/// Which engine a build may have.
+struct BerthWish {
+  std::string engine = {};    ///< its name or label; empty: any
+  std::string platform = {};  ///< that it must build for; empty: its own
+  std::string rather = {};    ///< the name of the one to take if it is free: it has the cache
+};
+
 /// What one configuration gives the runs to work with: engines with their slots, registries,
 /// mirrors, plugins. A reload makes a new one; mirrors whose options did not change move along. Any
 /// thread.
@@ -53,10 +61,15 @@ class Yard {
   source::Mirror& mirror(const std::string& source);
   /// A host that the configuration does not name gets the default options.
   registry::Client& registry(const std::string& host);
-  /// Waits for a free slot of the named engine (empty: of any, the emptiest first); `report` is
-  /// told once when it has to wait.
-  Berth take_berth(const std::string& engine, const std::function<void()>& report,
+  /// Waits for a free slot, of the emptiest engine that fits; `report` is told once when it has to
+  /// wait. Engines that drain, or that are shunned while another one fits, are not taken.
+  /// Error(not_found) when no engine fits.
+  Berth take_berth(const BerthWish& wish, const std::function<void()>& report,
                    const std::stop_token& stop);
+  /// The engine does not answer: others get its builds for a while.
+  void shun(const std::string& engine);
+  /// Whether an engine fits besides this one.
+  bool has_other(const BerthWish& wish, const std::string& engine);
   /// The named engine, without taking a slot.
   engine::Engine& engine(const std::string& name);
   unsigned slots() const noexcept;
@@ -69,13 +82,15 @@ class Yard {
   struct Moored {
     std::unique_ptr<engine::Engine> engine;
     unsigned busy = 0;
+    std::chrono::steady_clock::time_point shunned_until{};
   };
   /// Shared by this yard and the one that follows it after a reload.
   struct KeptMirror {
     std::string key;
     std::shared_ptr<source::Mirror> mirror;
   };
-  Moored* find_free(const std::string& name);
+  std::vector<Moored*> fitting(const BerthWish& wish);
+  Moored* find_free(const BerthWish& wish);
   policy::PowersOptions powers_options();
   boost::json::value scan_published(const std::string& reference, const std::stop_token& stop);
 

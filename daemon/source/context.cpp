@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/tar.hpp"
+#include "source/choice.hpp"
 #include "source/git.hpp"
 #include "source/tree_walk.hpp"
 
@@ -75,6 +76,7 @@ struct Context::Inside {
   std::string dockerfile;  ///< in the repository
   std::string name;        ///< in the stream
   bool outside = false;    ///< the Dockerfile is not in the folder
+  std::string ignore_text;
   IgnoreRules rules;
 
   void find_dockerfile(git_repository* repository, const git_tree* root, const std::string& given) {
@@ -104,7 +106,7 @@ struct Context::Inside {
 Context::Context(const Mirror& mirror, std::string commit, const std::string& folder,
                  const std::string& dockerfile)
     : inside_(new Inside{
-          mirror, std::move(commit), repository_path(folder, "context"), "", "", false, {}}) {
+          mirror, std::move(commit), repository_path(folder, "context"), "", "", false, "", {}}) {
   const Repository repository = open_repository(mirror.folder().string());
   git_tree* opened = nullptr;
   check(git_commit_tree(&opened, get_commit(repository.get(), inside_->commit).get()),
@@ -125,12 +127,14 @@ Context::Context(const Mirror& mirror, std::string commit, const std::string& fo
   if (!text)
     text = mirror.find_file(inside_->commit, below(inside_->folder, ".dockerignore"),
                             largest_ignore_file);
-  if (text) inside_->rules = IgnoreRules::parse(*text);
+  inside_->ignore_text = text.value_or("");
+  inside_->rules = IgnoreRules::parse(inside_->ignore_text);
 }
 
 Context::~Context() = default;
 Context::Context(Context&&) noexcept = default;
 const std::string& Context::dockerfile_name() const noexcept { return inside_->name; }
+const std::string& Context::ignore_text() const noexcept { return inside_->ignore_text; }
 std::string Context::dockerfile_text() const {
   return inside_->mirror.find_file(inside_->commit, inside_->dockerfile).value_or("");
 }
@@ -141,13 +145,104 @@ ContextTotals Context::write(const Push& out, const std::stop_token& stop) const
   // BuildKit takes a context for a tar by its first 1024 bytes, and for a Dockerfile otherwise: the
   // first entry must not need a pax header, as the fine times of files do.
   tar.add({.path = ".", .type = os::TarEntry::Type::folder, .mode = 0755});
-  TreeWalk walk(tar, inside_->rules, totals, stop);
   // The engine needs both, whatever the rules say.
-  walk.write(inside_->mirror, inside_->commit, inside_->folder, {inside_->name, ".dockerignore"});
-  if (inside_->outside)
-    walk.write_file(inside_->mirror, inside_->commit, inside_->dockerfile, inside_->name);
+  const Unignored choice(inside_->rules, {inside_->name, ".dockerignore"});
+  const auto add = [&](const os::TarEntry& entry, const Content* content) {
+    if (content == nullptr) return tar.add(entry);
+    ++totals.files;
+    totals.bytes += entry.size;
+    tar.add(entry,
+            std::function<void(const Push&)>([&](const Push& into) { content->read(into, stop); }));
+  };
+  TreeWalk walk(choice, add, stop);
+  walk.walk(inside_->mirror, inside_->commit, inside_->folder);
+  if (inside_->outside) {
+    walk.visit_file(inside_->mirror, inside_->commit, inside_->dockerfile, inside_->name);
+  }
   tar.finish();
+  totals.ignored = walk.left_out();
   return totals;
+}
+
+namespace {
+
+/// Holds no content, and of each entry its place in the object database.
+class ListedFiles final : public os::FileTree {
+ public:
+  using Take = std::function<void(const os::TarEntry&)>;
+  using Walk = std::function<void(const TreeWalk::Visit&)>;
+
+  ListedFiles(Walk walk, std::stop_token stop) : walk_(std::move(walk)), stop_(std::move(stop)) {}
+
+  void list(const Take& take) override {
+    walk_([&](const os::TarEntry& entry, const Content* content) {
+      contents_.push_back(content ? *content : Content{});
+      take(entry);
+    });
+  }
+  void read(std::size_t number, const Push& out) override {
+    if (number >= contents_.size() || !contents_[number].place) {
+      throw Error(ErrorKind::invalid, concat("the build context has no file number ", number));
+    }
+    contents_[number].read(out, stop_);
+  }
+
+ private:
+  const Walk walk_;
+  const std::stop_token stop_;
+  std::vector<Content> contents_;
+};
+
+}  // namespace
+
+std::unique_ptr<os::FileTree> Context::files(const os::FileChoice& choice,
+                                             const std::stop_token& stop) const {
+  const auto walk = [this, choice, stop](const TreeWalk::Visit& visit) {
+    const Place place(inside_->mirror, inside_->commit, inside_->folder);
+    const Asked asked(choice, place);
+    TreeWalk(asked, visit, stop).walk(inside_->mirror, inside_->commit, inside_->folder);
+  };
+  return std::make_unique<ListedFiles>(walk, stop);
+}
+
+std::vector<std::string> Context::changed_since(const std::string& commit,
+                                                const std::vector<os::FileChoice>& choices,
+                                                const std::stop_token& stop) const {
+  const Place place(inside_->mirror, inside_->commit, inside_->folder);
+  std::vector<Asked> asked;
+  for (const os::FileChoice& choice : choices) asked.emplace_back(choice, place);
+  const std::string prefix = inside_->folder == "." ? "" : inside_->folder + '/';
+  std::vector<std::string> changed;
+  for (const std::string& path : inside_->mirror.changed_paths(commit, inside_->commit)) {
+    if (stop.stop_requested()) throw Error(ErrorKind::cancelled, "stopped while comparing commits");
+    if (!path.starts_with(prefix)) continue;
+    const std::string inner = path.substr(prefix.size());
+    const bool counts = std::any_of(asked.begin(), asked.end(),
+                                    [&](const Asked& each) { return each.wants(inner); });
+    if (counts) changed.push_back(inner);
+  }
+  return changed;
+}
+
+std::unique_ptr<os::FileTree> Context::dockerfile_files(const std::stop_token& stop) const {
+  const auto walk = [this, stop](const TreeWalk::Visit& visit) {
+    const Inside& inside = *inside_;
+    for (std::size_t slash = inside.name.find('/'); slash != std::string::npos;
+         slash = inside.name.find('/', slash + 1)) {
+      visit(
+          {.path = inside.name.substr(0, slash), .type = os::TarEntry::Type::folder, .mode = 0755},
+          nullptr);
+    }
+    const IgnoreRules none;
+    const Unignored choice(none, {});
+    TreeWalk files(choice, visit, stop);
+    files.visit_file(inside.mirror, inside.commit, inside.dockerfile, inside.name);
+    const std::string ignore = inside.dockerfile + ".dockerignore";
+    if (inside.mirror.find_file(inside.commit, ignore, largest_ignore_file)) {
+      files.visit_file(inside.mirror, inside.commit, ignore, inside.name + ".dockerignore");
+    }
+  };
+  return std::make_unique<ListedFiles>(walk, stop);
 }
 
 struct ContextStream::Inside {

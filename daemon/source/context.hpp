@@ -2,10 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "core/bytes.hpp"
+#include "os/file_tree.hpp"
 #include "source/mirror.hpp"
 
 namespace lighterman::source {
@@ -15,12 +18,13 @@ struct ContextTotals {
   std::uint64_t files = 0, bytes = 0, ignored = 0;
 };
 
-/// A build context as a tar stream out of a commit's tree: `folder` of the repository, with the
-/// ignore rules of "<dockerfile>.dockerignore" or ".dockerignore" applied as Docker does
-/// (docs.docker.com/build/concepts/context/#dockerignore-files), submodules and LFS pointers
+/// A build context out of a commit's tree: `folder` of the repository, submodules and LFS pointers
 /// resolved. Owners are 0:0 and times come from each entry's content, so equal trees give equal
-/// bytes and a changed file never keeps its time. A Dockerfile outside the folder is added at
-/// `dockerfile_name`. Memory: one read buffer; large blobs are streamed. One thread at a time.
+/// bytes and a changed file never keeps its time. It is had as a tar stream, with the ignore rules
+/// of "<dockerfile>.dockerignore" or ".dockerignore" applied as Docker does
+/// (docs.docker.com/build/concepts/context/#dockerignore-files), or as files to choose from.
+/// Memory: one read buffer, and of files to choose from their names; large blobs are streamed. One
+/// thread at a time.
 class Context {
  public:
   /// Error(not_found) when folder or Dockerfile is not in the commit, with near names.
@@ -29,11 +33,24 @@ class Context {
   ~Context();
   Context(Context&&) noexcept;
 
-  /// Path of the Dockerfile within the stream, for the engine's `dockerfile` parameter.
+  /// Path of the Dockerfile within the stream, for the engine's `dockerfile` parameter. One outside
+  /// the folder is added there.
   const std::string& dockerfile_name() const noexcept;
   std::string dockerfile_text() const;
+  const std::string& ignore_text() const noexcept;  ///< of its ignore file; empty: it has none
   /// Writes the whole tar. Call once per build attempt; each call gives the same bytes.
   ContextTotals write(const Push& out, const std::stop_token& stop) const;
+  /// The chosen files of the folder; no rule but those of the choice is applied. This outlives
+  /// them.
+  std::unique_ptr<os::FileTree> files(const os::FileChoice& choice,
+                                      const std::stop_token& stop) const;
+  /// The paths in the folder that differ from an earlier commit, of those in one of the choices.
+  /// Error(not_found) when that commit is not here.
+  std::vector<std::string> changed_since(const std::string& commit,
+                                         const std::vector<os::FileChoice>& choices,
+                                         const std::stop_token& stop) const;
+  /// The Dockerfile at dockerfile_name(), and the ignore file of its own where it has one.
+  std::unique_ptr<os::FileTree> dockerfile_files(const std::stop_token& stop) const;
 
  private:
   struct Inside;

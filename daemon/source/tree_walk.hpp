@@ -3,11 +3,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "os/tar.hpp"
-#include "source/context.hpp"
 #include "source/git.hpp"
 #include "source/ignore.hpp"
 #include "source/mirror.hpp"
@@ -37,33 +37,72 @@ void stream_lfs(const Mirror& mirror, std::string_view pointer_text, const LfsPo
 void stream_blob(const Mirror& mirror, const std::string& oid, const Push& out,
                  const std::stop_token& stop);
 
-/// Writes one commit's folder into a tar, submodules included. One thread.
+/// One repository that a walk is in: the source's own or a submodule's.
+struct Place {
+  std::shared_ptr<const Mirror> owned;  ///< a submodule's; shared by its files and the walk
+  const Mirror& mirror;
+  std::string commit;
+  std::string inside;  ///< the folder of the repository that stands at the context's root
+  Repository repository;
+  Odb odb;
+  std::optional<std::map<std::string, Submodule>> submodules = {};
+
+  Place(const Mirror& from, std::string at, std::string folder);
+  Tree root() const;
+  Tree folder() const;  ///< the tree of `inside`
+};
+
+/// A file's content, to be read now or later, any number of times. One thread at a time.
+struct Content {
+  std::shared_ptr<const Place> place;  ///< shared by all files of one repository
+  git_oid id{};
+  std::uint64_t blob_size = 0;
+  bool lfs = false;  ///< the blob is a pointer
+
+  void read(const Push& out, const std::stop_token& stop) const;
+};
+
+/// Which paths of a tree are wanted.
+class Choice {
+ public:
+  virtual ~Choice() = default;
+  virtual bool wants(const std::string& path) const = 0;
+  /// Whether something below may be wanted, of a folder that itself is not.
+  virtual bool wants_below(const std::string& folder) const = 0;
+};
+
+/// Walks one commit's folder, submodules included, in the order of os::FileTree. Times come from
+/// the content. One thread.
 class TreeWalk {
  public:
-  TreeWalk(os::TarWriter& tar, const IgnoreRules& rules, ContextTotals& totals,
-           std::stop_token stop)
-      : tar_(tar), rules_(rules), totals_(totals), stop_(std::move(stop)) {}
+  /// `content` is null for what is no file.
+  using Visit = std::function<void(const os::TarEntry& entry, const Content* content)>;
 
-  /// `always`: paths that are sent though a rule ignores them.
-  void write(const Mirror& mirror, const std::string& commit, const std::string& folder,
-             const std::vector<std::string>& always);
+  TreeWalk(const Choice& choice, Visit visit, std::stop_token stop)
+      : choice_(choice), visit_(std::move(visit)), stop_(std::move(stop)) {}
+
+  void walk(const Mirror& mirror, const std::string& commit, const std::string& folder);
   /// One file under another name.
-  void write_file(const Mirror& mirror, const std::string& commit, const std::string& path,
+  void visit_file(const Mirror& mirror, const std::string& commit, const std::string& path,
                   const std::string& name);
+  /// Files and folders that were not wanted; what lies in such a folder is not counted.
+  std::uint64_t left_out() const noexcept { return left_out_; }
 
  private:
-  struct Place;
-  void walk(Place& place, const git_tree* tree, const std::string& prefix);
-  void add_blob(Place& place, const git_tree_entry* entry, const std::string& path);
-  void add_folder(const git_oid& id, const std::string& path);
-  void add_submodule(Place& place, const git_tree_entry* entry, const std::string& path);
-  bool is_ignored(const std::string& path) const;
+  using SharedPlace = std::shared_ptr<Place>;  // the walk's and, when it is over, its files'
 
-  os::TarWriter& tar_;
-  const IgnoreRules& rules_;
-  ContextTotals& totals_;
-  std::stop_token stop_;
-  std::vector<std::string> always_;
+  void walk(const SharedPlace& place, const git_tree* tree, const std::string& prefix);
+  void visit_folder(const SharedPlace& place, const git_tree_entry* entry, const std::string& path);
+  void visit_blob(const SharedPlace& place, const git_tree_entry* entry, const std::string& path);
+  void walk_submodule(const SharedPlace& place, const git_tree_entry* entry,
+                      const std::string& path);
+  void visit_parents();
+
+  const Choice& choice_;
+  const Visit visit_;
+  const std::stop_token stop_;
+  std::vector<os::TarEntry> parents_;  ///< unwanted folders on the way, to be told with what is in
+  std::uint64_t left_out_ = 0;
 };
 
 }  // namespace lighterman::source

@@ -86,6 +86,11 @@ StagedImage Session::import(const std::function<void(const Push&)>& exporter,
   return describe(wing, import_image(wing, inside_->import, exporter, stop), stop);
 }
 
+StagedImage Session::adopt(const std::string& manifest, const std::stop_token& stop) {
+  Wing& wing = *inside_->wing;
+  return describe(wing, wing.put_manifest(wing.tag(), Manifest::parse(manifest), stop), stop);
+}
+
 std::string Session::manifest_bytes(const Digest& manifest) const {
   return inside_->wing->manifest_bytes(manifest);
 }

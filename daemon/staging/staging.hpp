@@ -56,6 +56,9 @@ class Session {
   StagedImage get_pushed() const;
   /// Reads `images/get` output, compresses unknown layers and keeps them.
   StagedImage import(const std::function<void(const Push&)>& exporter, const std::stop_token& stop);
+  /// An image by its manifest, whose blobs are held or upstream; Error(not_found) names one that is
+  /// not.
+  StagedImage adopt(const std::string& manifest, const std::stop_token& stop);
   std::string manifest_bytes(const Digest& manifest) const;
   /// A blob of this session's image: from the layout, or read through from the upstream that has
   /// it.

@@ -29,6 +29,15 @@ TEST(Dockerfile, NamesTheImagesThatFromBringsIn) {
   EXPECT_EQ(others[1].image, "alpine:edge");
 }
 
+TEST(Dockerfile, KnowsWhatComesFromElsewhere) {
+  EXPECT_EQ(Dockerfile(shop).remote_source(), "");
+  EXPECT_EQ(Dockerfile("FROM a\nADD file /\nADD --chmod=644 \\\n  https://x.example/y /y\n")
+                .remote_source(),
+            "https://x.example/y");
+  EXPECT_EQ(Dockerfile("FROM a\nadd [\"git@x.example:y.git\", \"/y\"]\n").remote_source(),
+            "git@x.example:y.git");
+}
+
 TEST(Dockerfile, FindsTheLineBehindAHistoryOfEitherBuilder) {
   const Dockerfile file(shop);
   EXPECT_EQ(file.place_of_history("RUN /bin/sh -c make   all # buildkit").line, 5);

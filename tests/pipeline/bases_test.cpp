@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "os/file.hpp"
 #include "pipeline/house.hpp"
+#include "pipeline/past_builds.hpp"
 #include "pipeline/signing.hpp"
 #include "support/peers.hpp"
 #include "trust/keyring.hpp"
@@ -116,6 +117,27 @@ TEST_F(Bases, OneThatAnotherKeySignedDeniesTheImage) {
   house.config.bases->signed_by = {"ours", "vendor"};
   house.start();
   EXPECT_EQ(house.push().state, RunState::succeeded);
+}
+
+TEST_F(Bases, OneThatMovedIsBuiltUponWithoutAPush) {
+  house.config.bases->signed_by.clear();
+  house.start();
+  publish(base, "old");
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  EXPECT_TRUE(watch_bases(*house.yard, *house.store, system_now(), never).empty());
+  // The engine still has the old one.
+  const std::string engines = "old-base:1";
+  the_engine().docker({"tag", base, engines});
+  publish(base, "new");
+  the_engine().docker({"tag", engines, base});
+  const std::vector<RunId> added = watch_bases(*house.yard, *house.store, system_now(), never);
+  ASSERT_EQ(added.size(), 1u);
+  EXPECT_TRUE(watch_bases(*house.yard, *house.store, system_now(), never).empty()) << "told once";
+  const lighterman::Run run = house.wait(added.front());
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  EXPECT_EQ(run.event.reason, concat("base ", base, " moved"));
+  EXPECT_EQ(house.content("main", "/content"), "new");
+  forget(engines);
 }
 
 TEST_F(Bases, ATagThatMovedToAnotherImageIsJudgedByWhatTheBuildTook) {

@@ -96,10 +96,12 @@ TEST_F(Decide, AHookThatFailsOnAPushFailsTheRun) {
   });
 }
 
-TEST_F(Decide, TwoPlatformsForOneImageAreRefusedWithBothPlugins) {
-  expect_refused("linux/amd64 and linux/arm64", [&] {
-    planned({{"platforms", {"linux/amd64", "linux/arm64"}}});
-  });
+TEST_F(Decide, PlatformsOfAPluginReplaceThePlannedOnes) {
+  const RunPlan two = planned({{"platforms", {"linux/amd64", "linux/arm64"}}});
+  EXPECT_EQ(two.images.at(0).platforms, (std::vector<std::string>{"linux/amd64", "linux/arm64"}));
+  EXPECT_EQ(two.images.at(0).platform, "");
+  const RunPlan one = planned({{"platforms", {"linux/arm64"}}});
+  EXPECT_EQ(one.images.at(0).platform, "linux/arm64");
 }
 
 TEST_F(Decide, PlansSurviveTheStore) {

@@ -264,6 +264,65 @@ TEST_F(Gate, AReleaseIsSignedAndDescribedSoThatBothCosignsBelieveIt) {
   EXPECT_EQ(house.yard->registry(house.reference().host()).tags(house.reference(), {}), tags);
 }
 
+TEST_F(Gate, AnImageForTwoPlatformsIsSignedWholeAndInParts) {
+  have_two_platforms();
+  without_zlib();
+  house.git.write("Dockerfile",
+                  "FROM busybox-$TARGETARCH\nCOPY debian_version os-release /etc/\n"
+                  "COPY libssl3 /var/lib/dpkg/status.d/libssl3\n");
+  scanner();
+  keys();
+  plugin("sign-releases", {{"key", "release"}});
+  plugin("attach-sbom", {{"formats", {"cyclonedx"}}, {"provenance", true}});
+  house.image().platforms = {"linux/amd64", "linux/arm64"};
+  house.start();
+  const lighterman::Run run = release();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  const auto index = house.yard->registry(house.reference().host())
+                         .find_manifest(house.reference().with_tag("1.4.2"), {});
+  ASSERT_TRUE(index);
+  const boost::json::value parts = boost::json::parse(index->bytes);
+  std::vector<std::string> images{house.tag("1.4.2")->text()};
+  for (const boost::json::value& part : parts.at("manifests").as_array())
+    images.emplace_back(part.at("digest").as_string());
+  ASSERT_EQ(images.size(), 3u);
+  for (const std::string& image : images) {
+    const std::string name = house.reference().at(Digest::parse(image)).text();
+    const std::string key = (folder.path() / "keys/release.pub").string();
+    for (const std::string cosign : {"cosign2", "cosign3"}) {
+      const os::Outcome signature =
+          peers.run(cosign, {"verify", "--key", key, "--insecure-ignore-tlog", name});
+      EXPECT_EQ(signature.exit_code, 0) << cosign << image << signature.errors;
+      const os::Outcome provenance =
+          peers.run(cosign, {"verify-attestation", "--key", key, "--insecure-ignore-tlog", "--type",
+                             "slsaprovenance1", name});
+      EXPECT_EQ(provenance.exit_code, 0) << cosign << image << provenance.errors;
+    }
+  }
+}
+
+TEST_F(Gate, AFindingInOnePlatformKeepsTheTagOfAllBack) {
+  have_two_platforms();
+  with_zlib();
+  house.git.write("Dockerfile",
+                  "FROM busybox-$TARGETARCH\nARG TARGETARCH\n"
+                  "COPY debian_version os-release /etc/\n"
+                  "COPY packages-$TARGETARCH /var/lib/dpkg/status.d/\n");
+  house.git.git({"mv", "-k", "libssl3", "unused"});
+  house.git.write("packages-amd64/none", "");
+  house.git.write("packages-arm64/zlib1g",
+                  "Package: zlib1g\nStatus: install ok installed\nArchitecture: arm64\n"
+                  "Source: zlib\nVersion: 1:1.2.13.dfsg-1\nMaintainer: x <x@y.z>\n\n");
+  house.git.commit("One of them has zlib");
+  scanner();
+  house.image().platforms = {"linux/amd64", "linux/arm64"};
+  house.start();
+  const lighterman::Run run = house.push();
+  EXPECT_EQ(run.state, RunState::denied) << run.why << house.log(run.id);
+  EXPECT_NE(run.why.find("linux/arm64: "), std::string::npos) << run.why;
+  EXPECT_FALSE(house.tag("main"));
+}
+
 TEST_F(Gate, AVulnerabilityThatIsFoundLaterIsToldWithoutPullingTheImage) {
   without_zlib();
   house.git.commit("One");

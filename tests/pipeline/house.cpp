@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "os/program.hpp"
 
 namespace lighterman::pipeline {
 
@@ -19,6 +20,33 @@ support::RealEngine& the_engine() {
 support::RealRegistry& the_registry() {
   static support::RealRegistry registry;
   return registry;
+}
+
+void build_by_cli(std::vector<std::string> arguments) {
+  const std::vector<std::string> build{"build", "-q", "--network", "none"};
+  arguments.insert(arguments.begin(), build.begin(), build.end());
+  const os::Outcome built = os::perform(
+      {.name = "/usr/bin/docker",
+       .arguments = std::move(arguments),
+       .environment = {{"DOCKER_HOST", the_engine().address()}, {"DOCKER_BUILDKIT", "1"}}});
+  ASSERT_EQ(built.exit_code, 0) << built.errors;
+}
+
+void have_two_platforms() {
+  static const bool done = [] {
+    support::RealEngine& engine = the_engine();
+    engine.docker({"tag", "busybox:latest", "busybox-amd64:latest"});
+    const os::ScratchFolder folder;
+    const std::string file = (folder.path() / "rootfs.tar").native();
+    const std::string id = engine.docker({"create", "busybox:latest", "true"});
+    engine.docker({"export", "-o", file, id});
+    engine.docker({"rm", id});
+    os::replace_file(folder.path() / "Dockerfile", "FROM scratch\nADD rootfs.tar /\n");
+    build_by_cli(
+        {"--platform", "linux/arm64", "-t", "busybox-arm64:latest", folder.path().native()});
+    return true;
+  }();
+  (void)done;
 }
 
 House::House() {

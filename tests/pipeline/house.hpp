@@ -22,6 +22,10 @@ namespace lighterman::pipeline {
 /// part.
 support::RealEngine& the_engine();
 support::RealRegistry& the_registry();
+/// A build in that engine by Debian's docker program, which speaks with BuildKit itself.
+void build_by_cli(std::vector<std::string> arguments);
+/// The engine has the bases "busybox-amd64" and "busybox-arm64", with the same files.
+void have_two_platforms();
 
 /// A daemon without its API: one source "shop" with one image "web", on the real engine and
 /// registry. Each house has a repository name of its own.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
+#include "pipeline/matrix.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -106,6 +107,49 @@ TEST_F(Plan, SurvivesTheStore) {
   const RunPlan before = plan();
   const RunPlan after = run_plan_from(to_json(before));
   EXPECT_EQ(to_json(after), to_json(before));
+}
+
+TEST(Matrix, MakesAnImageOfEachCombination) {
+  config::Image image;
+  image.name = "tool";
+  image.args = {{"LEVEL", "1"}};
+  image.tags = {"{branch}-py{matrix.PYTHON}-{matrix.DISTRO}"};
+  image.matrix = {{"PYTHON", {"3.11", "3.12"}}, {"DISTRO", {"Alpine", "debian"}}};
+  std::map<std::string, std::string> tags;
+  for (const config::Image& variant : matrix_variants(image)) {
+    tags[variant.name] = variant.tags.at(0);
+    EXPECT_EQ(variant.args.at("LEVEL"), "1");
+    EXPECT_EQ(family_of(variant), "tool");
+    EXPECT_NE(variant.name.find(variant.args.at("PYTHON")), std::string::npos);
+  }
+  EXPECT_EQ(tags,
+            (std::map<std::string, std::string>{{"tool-alpine-3.11", "{branch}-py3.11-Alpine"},
+                                                {"tool-alpine-3.12", "{branch}-py3.12-Alpine"},
+                                                {"tool-debian-3.11", "{branch}-py3.11-debian"},
+                                                {"tool-debian-3.12", "{branch}-py3.12-debian"}}));
+}
+
+TEST(Matrix, OfWhichTheTagsDoNotTellTheImagesApartIsRefused) {
+  config::Image image;
+  image.name = "tool";
+  image.matrix = {{"PYTHON", {"3.11", "3.12"}}};
+  EXPECT_THROW(matrix_variants(image), Error);
+  image.tags = {"{branch}-{matrix.PYTHON}", "latest"};
+  EXPECT_THROW(matrix_variants(image), Error);
+  image.matrix = {{"PYTHON", {"3.11"}}};
+  EXPECT_EQ(matrix_variants(image).size(), 1U);
+}
+
+TEST_F(Plan, AnImageThatIsAskedForByNameMeansAllOfItsMatrix) {
+  config::Image image = add("tool");
+  image.tags = {"{branch}-{matrix.PYTHON}"};
+  image.matrix = {{"PYTHON", {"3.11", "3.12"}}};
+  images_.erase("tool");
+  for (config::Image& variant : matrix_variants(image)) images_[variant.name] = variant;
+  run_.event.images = {"tool"};
+  EXPECT_EQ(built(plan()), "tool-3.11 tool-3.12 ");
+  run_.event.images = {"tool-3.12"};
+  EXPECT_EQ(built(plan()), "tool-3.12 ");
 }
 
 }  // namespace

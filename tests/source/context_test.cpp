@@ -148,6 +148,97 @@ TEST(Context, BringsSubmodules) {
   EXPECT_EQ(entries.at("third/library/code").content, "library code");
 }
 
+os::FileChoice following(std::vector<std::string> paths, std::vector<std::string> exclude = {}) {
+  return {{}, std::move(paths), std::move(exclude)};
+}
+os::FileChoice including(std::vector<std::string> paths, std::vector<std::string> exclude = {}) {
+  return {std::move(paths), {}, std::move(exclude)};
+}
+
+/// The paths that the choice leaves, in their order.
+std::vector<std::string> chosen(Scene& scene, const std::string& commit,
+                                const os::FileChoice& choice) {
+  const Context context(*scene.mirror, commit, ".", "");
+  std::vector<std::string> paths;
+  context.files(choice, {})->list([&](const os::TarEntry& entry) { paths.push_back(entry.path); });
+  return paths;
+}
+
+TEST(Files, ComeInTheOrderOfTheirPathsWithContentByNumber) {
+  Scene scene;
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.write("a.b", "dot");
+  scene.git.write("a/z", "inner");
+  scene.git.write("a0", "zero");
+  scene.git.link("link", "a/z");
+  scene.git.write("big", std::string(5 << 20, 'b'));
+  scene.git.commit("All");
+  const std::string commit = scene.fetch();
+  const Context context(*scene.mirror, commit, ".", "");
+  const auto files = context.files({}, {});
+  std::map<std::string, std::size_t> numbers;
+  std::vector<std::string> paths;
+  files->list([&](const os::TarEntry& entry) {
+    numbers[entry.path] = paths.size();
+    paths.push_back(entry.path);
+  });
+  // Git sorts "a.b" before the folder "a".
+  EXPECT_EQ(paths,
+            (std::vector<std::string>{"Dockerfile", "a", "a/z", "a.b", "a0", "big", "link"}));
+  const auto read = [&](const std::string& path) {
+    std::string content;
+    files->read(numbers.at(path), [&](std::string_view bytes) { content += bytes; });
+    return content;
+  };
+  EXPECT_EQ(read("a0"), "zero");
+  EXPECT_EQ(read("a/z"), "inner");
+  EXPECT_EQ(read("big"), std::string(5 << 20, 'b'));
+  EXPECT_TRUE(failure_of([&] { read("a"); }).starts_with("invalid: ")) << "a folder";
+}
+
+TEST(Files, AreThoseThatWereAskedForWithTheFoldersTheyLieIn) {
+  Scene scene;
+  for (const char* file : {"Dockerfile", "cmd/main.go", "cmd/main_test.go", "lib/a/b.go",
+                           "docs/x.md", "docs/keep/y.md", "web/index.html", "web/app.js"}) {
+    scene.git.write(file, file);
+  }
+  scene.git.commit("All");
+  const std::string commit = scene.fetch();
+  using Paths = std::vector<std::string>;
+  EXPECT_EQ(chosen(scene, commit, following({"cmd", "lib/a/b.go"})),
+            (Paths{"cmd", "cmd/main.go", "cmd/main_test.go", "lib", "lib/a", "lib/a/b.go"}));
+  EXPECT_EQ(chosen(scene, commit, following({"web/*.js"})), (Paths{"web", "web/app.js"}));
+  EXPECT_EQ(chosen(scene, commit, including({"docs"}, {"docs", "!docs/keep"})),
+            (Paths{"docs", "docs/keep", "docs/keep/y.md"}));
+  EXPECT_EQ(chosen(scene, commit, following({"cmd"}, {"**/*_test.go"})),
+            (Paths{"cmd", "cmd/main.go"}));
+  EXPECT_EQ(chosen(scene, commit, following({"nowhere"})), Paths{});
+  EXPECT_EQ(chosen(scene, commit, following({"."})).size(), 14u);
+}
+
+TEST(Files, FollowSymbolicLinksToWhereTheyLead) {
+  Scene scene;
+  scene.git.write("Dockerfile", "FROM busybox\n");
+  scene.git.write("real/deep/file", "x");
+  scene.git.write("other", "x");
+  scene.git.link("current", "real/deep");
+  scene.git.link("real/up", "../other");
+  scene.git.link("absolute", "/other");
+  scene.git.link("loop", "loop");
+  scene.git.link("out", "../../../etc");
+  scene.git.commit("All");
+  const std::string commit = scene.fetch();
+  using Paths = std::vector<std::string>;
+  EXPECT_EQ(chosen(scene, commit, following({"current/file"})),
+            (Paths{"current", "real", "real/deep", "real/deep/file"}));
+  EXPECT_EQ(chosen(scene, commit, following({"real/up"})), (Paths{"other", "real", "real/up"}));
+  EXPECT_EQ(chosen(scene, commit, following({"absolute"})), (Paths{"absolute", "other"}));
+  EXPECT_EQ(chosen(scene, commit, following({"loop"})), Paths{"loop"});
+  EXPECT_EQ(chosen(scene, commit, following({"out"})), Paths{"out"});
+  EXPECT_EQ(chosen(scene, commit, following({"cur*"})),
+            (Paths{"current", "real", "real/deep", "real/deep/file"}));
+}
+
 TEST(Mirror, ACommitLostByAForcePushIsNamedAsSuch) {
   Scene scene;
   scene.git.write("Dockerfile", "FROM busybox\n");

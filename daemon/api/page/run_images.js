@@ -13,8 +13,20 @@ export function images_of(run) {
 const done = (stages, name) => stages.find((stage) => stage.name === name && stage.state === 'done')?.result;
 
 function built_part(built) {
-  return built ? el('p', {class: 'quiet'}, t('built by {builder} on {engine}, {cached} of {steps} steps cached, {size}',
-    {builder: built.builder, engine: built.engine, cached: built.cached_steps ?? 0, steps: built.steps ?? 0, size: size(built.size_bytes)})) : null;
+  if (!built) return null;
+  if (built.reused) {
+    return el('p', {class: 'quiet'}, t('not built: run {run} built the same files in the same way', {run: built.reused.run}), ' ',
+      el('a', {href: `#/runs/${built.reused.run}`}, `#${built.reused.run}`));
+  }
+  const why = el('details', {}, el('summary', {}, built.because || t('why each step was built')),
+    el('ul', {class: 'steps'}, (built.explained || []).map((step) => el('li', {}, el('code', {}, step.step), ' ',
+      el('span', {class: 'quiet'}, step.cached ? t('cached') : `${step.seconds.toFixed(1)} s, ${step.why}`)))));
+  return el('div', {}, built_line(built), (built.explained || []).length ? why : null);
+}
+
+function built_line(built) {
+  return el('p', {class: 'quiet'}, t('built by {builder} on {engine}, {cached} of {steps} steps cached, {size}',
+    {builder: built.builder, engine: built.engine, cached: built.cached_steps ?? 0, steps: built.steps ?? 0, size: size(built.size_bytes)}));
 }
 
 function tags_part(tags) {

@@ -245,6 +245,7 @@ void note_signatures(store::Store& store, const std::vector<SignatureRecord>& re
                      const std::string& why) {
   if (records.empty()) return;
   std::vector<std::string> said;
+  said.reserve(records.size());
   for (const SignatureRecord& each : records)
     said.push_back(concat(each.predicate_type, " (", each.form, ") by key ", each.key_hint));
   audit::Trail(store).note({.who = "the daemon",

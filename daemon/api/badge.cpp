@@ -27,6 +27,8 @@ Look look_of(RunState state) noexcept {
   }
 }
 
+constexpr Look none{"no runs", "#5f6b76"};
+
 /// How the newest run of the branch (empty: of any ref) that came to an end ended.
 Look newest_look(const store::Store& store, const std::string& source, const std::string& branch) {
   store::RunFilter filter;
@@ -34,7 +36,7 @@ Look newest_look(const store::Store& store, const std::string& source, const std
   filter.branch = branch;
   for (const Run& run : store.list(filter))
     if (const Look look = look_of(run.state); !look.word.empty()) return look;
-  return {"no runs", "#5f6b76"};
+  return none;
 }
 
 std::string escaped(std::string_view text) {
@@ -87,7 +89,8 @@ void show_badge(Room& room, Exchange& exchange) {
   // A source that does not exist looks like one that did not run: an open badge tells no names.
   const std::string label = branch.empty() ? source : concat(source, " ", branch);
   const std::string body =
-      drawn(shortened(valid_utf8(label), 60), newest_look(room.store, source, branch));
+      drawn(shortened(valid_utf8(label), 60),
+            exchange.caller.scope.covers(source) ? newest_look(room.store, source, branch) : none);
   exchange.reply.set_header("Cache-Control", "no-cache");
   if (answered_unchanged(exchange, etag_of(body))) return;
   exchange.reply.status = 200;

@@ -71,7 +71,10 @@ class Connection::SlowPass {
   bool held_ = false;
 };
 
-Connection::Connection(int socket, Berths& berths) : socket_(socket), berths_(berths) {
+Connection::Connection(int socket, Berths& berths, const os::ServerTls* tls)
+    : socket_(socket),
+      tls_(tls == nullptr ? nullptr : std::make_unique<os::TlsLine>(*tls, socket)),
+      berths_(berths) {
   ++berths_.open;
 }
 
@@ -81,9 +84,9 @@ Connection::~Connection() {
 }
 
 Connection::Arrival Connection::fill() {
-  char arrived[16384];
+  char arrived[16384];  // as much as TLS has in a record
   for (;;) {
-    const ssize_t count = ::recv(socket_, arrived, sizeof arrived, MSG_DONTWAIT);
+    const ssize_t count = receive_some(arrived, sizeof arrived);
     if (count > 0) {
       in_.append(arrived, static_cast<std::size_t>(count));
       const Arrival now = arrival();
@@ -94,6 +97,14 @@ Connection::Arrival Connection::fill() {
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return arrival();
     return Arrival::closed;
   }
+}
+
+ssize_t Connection::receive_some(char* into, std::size_t room) noexcept {
+  return tls_ ? tls_->receive(into, room) : ::recv(socket_, into, room, MSG_DONTWAIT);
+}
+
+ssize_t Connection::send_some(const char* bytes, std::size_t size) noexcept {
+  return tls_ ? tls_->send(bytes, size) : ::send(socket_, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 Connection::Arrival Connection::arrival() {
@@ -133,6 +144,13 @@ const Head& Connection::begin_request() {
 void Connection::end_request() {
   in_.erase(0, used_);
   if (in_.empty() && in_.capacity() > gathered_limit) in_.shrink_to_fit();
+  // Whoever parks us is told by the socket when more comes, and this came already.
+  while (tls_ && tls_->has_more()) {
+    char arrived[16384];
+    const ssize_t count = tls_->receive(arrived, sizeof arrived);
+    if (count <= 0) break;
+    in_.append(arrived, static_cast<std::size_t>(count));
+  }
   used_ = 0;
   parsed_ = false;
   head_ = {};
@@ -146,7 +164,7 @@ std::size_t Connection::receive(char* into, std::size_t room, Moment until, Slow
     return count;
   }
   for (;;) {
-    const ssize_t count = ::recv(socket_, into, room, MSG_DONTWAIT);
+    const ssize_t count = receive_some(into, room);
     if (count > 0) return static_cast<std::size_t>(count);
     if (count == 0) refuse(400, "the body ended before its end");
     if (errno == EINTR) continue;
@@ -243,8 +261,7 @@ bool Connection::flush(std::chrono::milliseconds time) {
 bool Connection::offer(std::string& bytes) noexcept {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
-    const ssize_t count =
-        ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t count = send_some(bytes.data() + sent, bytes.size() - sent);
     if (count >= 0) {
       sent += static_cast<std::size_t>(count);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -257,12 +274,16 @@ bool Connection::offer(std::string& bytes) noexcept {
   return true;
 }
 
-bool Connection::hung_up() const noexcept {
+bool Connection::hung_up() noexcept {
+  if (tls_) return tls_->ended();
   char byte = 0;
   return ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-void Connection::shut() noexcept { ::shutdown(socket_, SHUT_WR); }
+void Connection::shut() noexcept {
+  if (tls_) tls_->say_goodbye();
+  ::shutdown(socket_, SHUT_WR);
+}
 
 ssize_t Connection::read(char* into, std::size_t room) {
   // httplib gets the head and nothing else: bodies are read by read_body().

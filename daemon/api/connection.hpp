@@ -5,11 +5,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <semaphore>
 #include <string>
 #include <string_view>
 
 #include "api/head.hpp"
+#include "os/tls.hpp"
 
 namespace lighterman::api {
 
@@ -27,7 +29,8 @@ struct Berths {
 /// deadlines. httplib speaks HTTP through it. One thread at a time.
 class Connection final : public httplib::Stream {
  public:
-  Connection(int socket, Berths& berths);
+  /// Speaks TLS where that is not null.
+  Connection(int socket, Berths& berths, const os::ServerTls* tls = nullptr);
   ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -54,8 +57,9 @@ class Connection final : public httplib::Stream {
   bool flush(std::chrono::milliseconds time);
   /// Sends as much of `bytes` as fits now, removes it; false when the client is gone.
   bool offer(std::string& bytes) noexcept;
-  bool hung_up() const noexcept;  ///< the other side closed
-  void shut() noexcept;           ///< no more from us
+  bool is_encrypted() const noexcept { return tls_ != nullptr; }
+  bool hung_up() noexcept;  ///< the other side closed
+  void shut() noexcept;     ///< no more from us
 
   bool closing = false;  ///< after this response
   Moment deadline{};     ///< for who parks it
@@ -79,8 +83,12 @@ class Connection final : public httplib::Stream {
   std::string take_line(Moment until, SlowPass& pass);
   std::size_t receive(char* into, std::size_t room, Moment until, SlowPass& pass);
   std::string read_chunks(std::uint64_t limit, Moment until, SlowPass& pass);
+  /// As recv() and send() that never wait.
+  ssize_t receive_some(char* into, std::size_t room) noexcept;
+  ssize_t send_some(const char* bytes, std::size_t size) noexcept;
 
   int socket_;
+  std::unique_ptr<os::TlsLine> tls_;  ///< null: plain http
   Berths& berths_;
   std::string in_;        ///< read ahead
   std::size_t used_ = 0;  ///< of it, by the request being served

@@ -5,6 +5,8 @@
 #include "api/server.hpp"
 #include "api/sessions.hpp"
 #include "core/text.hpp"
+#include "metrics/meters.hpp"
+#include "net/network.hpp"
 
 namespace lighterman::api {
 namespace {
@@ -14,6 +16,7 @@ struct Served {
   Connection* connection = nullptr;
   const Head* head = nullptr;
   bool reached = false;  ///< httplib found it well formed
+  std::string_view route = "none";
   std::function<void(std::unique_ptr<Connection>)> follow;
 };
 thread_local Served* served = nullptr;
@@ -76,9 +79,53 @@ void refuse_forgeries(const Exchange& exchange) {
 }
 
 Role role_for(Access access) noexcept {
-  return access == Access::operate   ? Role::operate
+  return access == Access::admin     ? Role::admin
+         : access == Access::operate ? Role::operate
          : access == Access::trigger ? Role::trigger
                                      : Role::viewer;
+}
+
+/// Where the request comes from. Proxies add the address they were called from at the end; what
+/// the first one that we do not trust was told by its client, anybody could have written.
+void find_address(Exchange& exchange) {
+  int port = 0;
+  exchange.connection.get_remote_ip_and_port(exchange.address, port);
+  exchange.proxied = exchange.snapshot->trusts(exchange.address);
+  if (!exchange.proxied) return;
+  std::vector<std::string> hops;
+  for (const RawHeader& header : exchange.head.headers) {
+    if (!equal_without_case(header.name, "x-forwarded-for")) continue;
+    for (const std::string& hop : split(header.value, ',')) hops.emplace_back(trim(hop));
+  }
+  while (!hops.empty() && net::is_address(hops.back())) {
+    exchange.address = hops.back();
+    if (!exchange.snapshot->trusts(exchange.address)) return;
+    hops.pop_back();
+  }
+}
+
+/// Whom a trusted proxy says is there; empty: nobody, or we are to believe no proxy.
+std::optional<Caller> find_vouched(const Exchange& exchange) {
+  const auto& identity = exchange.snapshot->config->identity;
+  if (!identity || !exchange.proxied) return {};
+  const std::string_view user = trim(exchange.head.find(lower(identity->user_header)));
+  if (user.empty()) return {};
+  std::optional<Role> role = identity->everybody;
+  for (const std::string& each : split(exchange.head.find(lower(identity->groups_header)), ',')) {
+    const auto found = identity->groups.find(std::string(trim(each)));
+    if (found != identity->groups.end())
+      role = std::max(role.value_or(found->second), found->second);
+  }
+  std::string name = shortened(valid_utf8(user), 100);
+  if (!role)
+    refuse(403, concat("user \"", name, "\" is in no group that has a role (`identity.roles`)"));
+  return Caller{std::move(name), *role, {}, "", true};
+}
+
+[[noreturn]] void refuse_too_many(std::chrono::seconds wait) {
+  Problem problem = problem_of(429, "too many logins failed");
+  problem.headers["Retry-After"] = std::to_string(wait.count());
+  throw Refused(std::move(problem));
 }
 
 [[noreturn]] void refuse_without_token(std::string detail, std::string_view challenge) {
@@ -159,7 +206,9 @@ void Door::serve(std::unique_ptr<Connection>& connection) {
 
 void Door::receive(const httplib::Request& request, httplib::Response& reply) {
   served->reached = true;
-  Exchange exchange{request, reply, *served->connection, *served->head, {}, {}, {}, {}, {}, {}, {}};
+  const auto begun = std::chrono::steady_clock::now();
+  Exchange exchange{request, reply, *served->connection, *served->head, {}, {}, {}, {}, {}, {},
+                    {},      {}};
   // The one door that catches: what leaves here is a response.
   try {
     exchange.snapshot = snapshots_.current();
@@ -168,6 +217,7 @@ void Door::receive(const httplib::Request& request, httplib::Response& reply) {
                           : !room_.options.public_url.empty() ? room_.options.public_url
                                                               : address_.url;
     while (exchange.public_url.ends_with('/')) exchange.public_url.pop_back();
+    find_address(exchange);
     perform(exchange);
   } catch (const Refused& refused) {
     answer(exchange, refused.problem());
@@ -177,6 +227,8 @@ void Door::receive(const httplib::Request& request, httplib::Response& reply) {
     answer(exchange, problem_of(500, error.what()));
   }
   served->follow = std::move(exchange.follow);
+  metrics::request_answered(request.method, served->route, reply.status,
+                            std::chrono::steady_clock::now() - begun);
 }
 
 void Door::perform(Exchange& exchange) {
@@ -190,59 +242,65 @@ void Door::perform(Exchange& exchange) {
     problem.headers["Allow"] = join(found.methods, ", ");
     throw Refused(std::move(problem));
   }
+  served->route = found.route->path;
   exchange.names = std::move(found.names);
   if (!is_open(found.route->access, *exchange.snapshot->config)) {
-    exchange.role = authenticate(exchange);
-    if (const Role needed = role_for(found.route->access); exchange.role < needed) {
-      refuse(403, concat("token \"", exchange.caller, "\" has the role ", render(exchange.role),
-                         ", and this needs ", render(needed)));
+    exchange.caller = authenticate(exchange);
+    const Caller& caller = exchange.caller;
+    if (const Role needed = role_for(found.route->access); caller.role < needed) {
+      refuse(403, concat(render(caller), " has the role ", render(caller.role), ", and this needs ",
+                         render(needed)));
     }
   }
   found.route->perform(room_, exchange);
 }
 
-/// The token that the browser's login was with; null: there is no login, or its token is gone.
-const Snapshot::Key* Door::find_session(Exchange& exchange) const {
+/// Whose token the browser's login was with; empty: there is no login, or its token is gone.
+std::optional<Caller> Door::find_session(Exchange& exchange) const {
   const std::string_view id = cookie_of(exchange.head.find("cookie"), session_cookie);
-  if (id.empty()) return nullptr;
+  if (id.empty()) return {};
   const auto token = room_.sessions.find(id, room_.options.clock());
-  if (!token) return nullptr;
-  const auto& keys = exchange.snapshot->keys;
-  const auto key = std::ranges::find(keys, *token, &Snapshot::Key::sha256);
-  if (key == keys.end()) return nullptr;
+  if (!token) return {};
+  std::optional<Caller> caller = room_.callers.find_by_hash(*exchange.snapshot, *token);
+  if (!caller) return {};
   refuse_forgeries(exchange);
   exchange.session = id;
-  return &*key;
+  return caller;
 }
 
-Role Door::authenticate(Exchange& exchange) const {
+Caller Door::authenticate(Exchange& exchange) const {
   const Snapshot& snapshot = *exchange.snapshot;
-  // Tokens that cannot be read are still tokens: nothing opens because a file is missing.
-  if (snapshot.config->tokens.empty()) {
+  const std::string_view given = exchange.head.find("authorization");
+  if (given.empty()) {
+    if (std::optional<Caller> caller = find_session(exchange)) return *caller;
+    if (std::optional<Caller> caller = find_vouched(exchange)) {
+      // Proxies know whom they let in by a cookie, which any page can make a browser send.
+      refuse_forgeries(exchange);
+      return *caller;
+    }
+  }
+  if (!snapshot.config->identity && !room_.callers.any(snapshot)) {
     if (!address_.only_loopback)
       refuse(403, "without tokens in the configuration this is for loopback only");
     refuse_strangers(exchange);
-    return Role::operate;
-  }
-  const std::string_view given = exchange.head.find("authorization");
-  if (given.empty()) {
-    if (const Snapshot::Key* key = find_session(exchange)) {
-      exchange.caller = key->name;
-      return key->role;
-    }
+    return {"", Role::admin, {}, "", false};
   }
   if (given.size() <= bearer.size() ||
       !equal_without_case(given.substr(0, bearer.size()), bearer)) {
     refuse_without_token("a token is needed (Authorization: Bearer ...)",
                          "Bearer realm=\"lighterman\"");
   }
-  const Snapshot::Key* key = snapshot.find_key(trim(given.substr(bearer.size())));
-  if (key == nullptr) {
+  const std::string network = network_of(exchange.address);
+  const Instant now = room_.options.clock();
+  if (const auto wait = room_.attempts.wait_of(network, now); wait > std::chrono::seconds(0))
+    refuse_too_many(wait);
+  std::optional<Caller> caller = room_.callers.find(snapshot, trim(given.substr(bearer.size())));
+  if (!caller) {
+    room_.attempts.add(network, now);
     refuse_without_token("the token is none of ours",
                          R"(Bearer realm="lighterman", error="invalid_token")");
   }
-  exchange.caller = key->name;
-  return key->role;
+  return *caller;
 }
 
 }  // namespace lighterman::api

@@ -29,8 +29,8 @@ class Door : private httplib::Server {
  private:
   void receive(const httplib::Request& request, httplib::Response& reply);
   void perform(Exchange& exchange);
-  Role authenticate(Exchange& exchange) const;
-  const Snapshot::Key* find_session(Exchange& exchange) const;
+  Caller authenticate(Exchange& exchange) const;
+  std::optional<Caller> find_session(Exchange& exchange) const;
   static void complete(const httplib::Request& request, httplib::Response& reply);
 
   Room room_;

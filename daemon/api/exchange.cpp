@@ -6,9 +6,12 @@
 #include <charconv>
 #include <limits>
 
+#include "api/routes.hpp"
+#include "audit/trail.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
+#include "store/store.hpp"
 
 namespace lighterman::api {
 namespace {
@@ -128,6 +131,29 @@ RunId run_of(const Exchange& exchange) {
                        "\" is not a run's number (GET /api/v1/runs lists them)"));
   }
   return run;
+}
+
+Run get_run(const Room& room, const Exchange& exchange) {
+  Run run = room.store.get(run_of(exchange));
+  if (!exchange.caller.scope.covers(run.event.source))
+    refuse(404, concat("run ", run.id, " does not exist"));
+  return run;
+}
+
+void expect_all_sources(const Exchange& exchange) {
+  if (exchange.caller.scope.is_all()) return;
+  refuse(403, concat(render(exchange.caller), " is for the sources ",
+                     join(exchange.caller.scope.sources(), ", "), ", and this concerns all"));
+}
+
+void record(Room& room, const Exchange& exchange, const std::string& deed,
+            const std::string& subject, const std::string& why) {
+  audit::Trail(room.store)
+      .add({.who = render(exchange.caller),
+            .deed = deed,
+            .subject = subject,
+            .why = why,
+            .address = exchange.address});
 }
 
 std::string url_of(const Exchange& exchange, RunId run) {

@@ -64,7 +64,7 @@ void show_findings(Room& room, Exchange& exchange) {
   const Severity least = during("parameter \"severity\"", [&] {
     return parse_severity(find_parameter(exchange, "severity").value_or("UNKNOWN"));
   });
-  const Run run = room.store.get(run_of(exchange));
+  const Run run = get_run(room, exchange);
   const std::string& image = exchange.names.at(1);
   const std::vector<Stage> stages = stages_of(room.store.stages(run.id), run.id, image);
   const Findings findings = scan::only_from(least, get_findings(room, run.id, image, stages));

@@ -1,5 +1,6 @@
 #include "api/followers.hpp"
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 
 #include "core/text.hpp"
@@ -17,6 +18,8 @@ constexpr std::chrono::milliseconds list_pace{500};
 constexpr std::size_t unsent_limit = 128 << 10;
 /// One that takes nothing for so long is gone.
 constexpr std::chrono::seconds patience{30};
+/// A follower's permit is looked at so often.
+constexpr std::chrono::seconds permit_pace{2};
 /// News are gathered for so long: a talkative build is told in few writes.
 constexpr std::chrono::milliseconds breath{40};
 
@@ -30,6 +33,8 @@ struct Followers::Follower {
   std::unique_ptr<Connection> connection;
   RunId run = 0;
   std::int64_t after = 0;
+  Permit permit;
+  Moment next_permit{};
   std::string unsent;
   std::string told_run;
   std::map<RunId, std::string> told_runs;
@@ -49,15 +54,26 @@ struct Followers::News {
   };
   const store::Store& store;
   std::map<RunId, Item> items{};
-  std::optional<std::vector<Run>> newest{};
+  std::map<std::string, std::vector<Run>> newest{};  ///< by source; "": of all
 
-  const std::vector<Run>& newest_of_all() {
-    if (!newest) {
-      store::RunFilter filter;
-      filter.limit = newest_runs;
-      newest = store.list(filter);
+  const std::vector<Run>& newest_of(const std::string& source) {
+    const auto known = newest.find(source);
+    if (known != newest.end()) return known->second;
+    store::RunFilter filter;
+    filter.source = source;
+    filter.limit = newest_runs;
+    return newest.emplace(source, store.list(filter)).first->second;
+  }
+  std::vector<Run> newest_in(const Scope& scope) {
+    if (scope.is_all()) return newest_of("");
+    std::vector<Run> runs;
+    for (const std::string& source : scope.sources()) {
+      const std::vector<Run>& some = newest_of(source);
+      runs.insert(runs.end(), some.begin(), some.end());
     }
-    return *newest;
+    std::ranges::sort(runs, std::greater<>(), &Run::id);
+    if (runs.size() > newest_runs) runs.erase(runs.begin() + newest_runs, runs.end());
+    return runs;
   }
 
   const Item& of(RunId run) {
@@ -95,11 +111,14 @@ void Followers::leave() {
   --places_;
 }
 
-void Followers::add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after) {
+void Followers::add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after,
+                    Permit permit) {
   auto follower = std::make_unique<Follower>();
   follower->connection = std::move(connection);
   follower->run = run;
   follower->after = after;
+  follower->permit = std::move(permit);
+  follower->next_permit = steady_clock::now() + permit_pace;
   follower->unsent = "retry: 2000\n\n";
   follower->last_taken = steady_clock::now();
   follower->next_heartbeat = steady_clock::now() + options_.heartbeat;
@@ -159,8 +178,13 @@ bool Followers::serve(Follower& follower, News& news) {
   follower.behind = true;
   // Not longer, so that one who reads a long log does not keep the others from theirs.
   for (int turn = 0; turn < 8; ++turn) {
-    // The one place of this thread that catches: a run that vanished ends its followers alone.
+    // The one place of this thread that catches: a run that vanished ends its followers alone, and
+    // so does a store that cannot say whether a permit holds.
     try {
+      if (now >= follower.next_permit) {
+        if (!follower.permit.holds()) return false;
+        follower.next_permit = now + permit_pace;
+      }
       if (!follower.ended && follower.unsent.size() < unsent_limit) tell(follower, news);
     } catch (const std::exception&) {
       return false;
@@ -186,7 +210,7 @@ void Followers::tell_runs(Follower& follower, News& news) {
   if (now < follower.next_list) return;
   follower.next_list = now + list_pace;
   std::map<RunId, std::string> told;
-  for (const Run& run : news.newest_of_all()) {
+  for (const Run& run : news.newest_in(follower.permit.scope)) {
     std::string text = boost::json::serialize(to_json(run));
     const auto known = follower.told_runs.find(run.id);
     if (known == follower.told_runs.end() || known->second != text)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,8 +13,15 @@
 #include "api/connection.hpp"
 #include "api/server.hpp"
 #include "core/run.hpp"
+#include "core/token.hpp"
 
 namespace lighterman::api {
+
+/// What somebody who follows may be told of, and whether they still may.
+struct Permit {
+  Scope scope;
+  std::function<bool()> holds;  ///< may throw Error
+};
 
 /// The live logs: one thread sends every follower what is new about its run (server-sent events),
 /// as fast as each takes it. Any thread.
@@ -28,8 +36,8 @@ class Followers {
   bool enter();
   void leave();
   /// Sends the lines of `run` with numbers above `after`, and all else that is known of it. Run 0:
-  /// what becomes of the newest runs.
-  void add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after);
+  /// what becomes of the newest runs of the permit's sources. Hangs up when it holds no more.
+  void add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after, Permit permit);
 
  private:
   struct Follower;

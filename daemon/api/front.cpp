@@ -96,7 +96,8 @@ void Front::accept_from(int listener) {
     }
     const int on = 1;
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    auto connection = std::make_unique<Connection>(socket, berths_);
+    const auto tls = options_.tls ? options_.tls() : nullptr;
+    auto connection = std::make_unique<Connection>(socket, berths_, tls.get());
     watch(socket, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, EPOLL_CTL_ADD);
     if (berths_.open > options_.connections && !make_room()) {
       dismiss(std::move(connection), 503, "too many connections");
@@ -124,8 +125,10 @@ void Front::arrive(Parked::iterator place) {
   const bool was_idle = place->second->idle();
   switch (place->second->fill()) {
     case Connection::Arrival::partial:
-      // The clock of a request starts with its first byte and is not wound again.
-      if (was_idle) place->second->deadline = steady_clock::now() + options_.request_limit;
+      // The clock of a request starts with its first byte and is not wound again; that of a TLS
+      // handshake started when the connection came.
+      if (was_idle && !place->second->idle())
+        place->second->deadline = steady_clock::now() + options_.request_limit;
       watch(place->first, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, EPOLL_CTL_MOD);
       return;
     case Connection::Arrival::closed:

@@ -36,6 +36,7 @@ class Front {
  private:
   using Parked = std::map<int, std::unique_ptr<Connection>>;
 
+  void adopt(int socket);
   void listen_at(const std::string& host, const std::string& port);
   void watch(int descriptor, unsigned events, int operation) const;
   void port();  ///< the porter's life

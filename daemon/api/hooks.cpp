@@ -7,6 +7,7 @@
 #include "api/routes.hpp"
 #include "api/server.hpp"
 #include "api/wish.hpp"
+#include "audit/trail.hpp"
 #include "core/text.hpp"
 #include "intake/signature.hpp"
 #include "metrics/meters.hpp"
@@ -42,6 +43,17 @@ std::string why_not(const PushEvent& event, const config::Source& source) {
                 branch ? "branches" : "git_tags");
 }
 
+void note_push(Room& room, const Exchange& exchange, const PushEvent& event, RunId run) {
+  // The run itself is on disk, with all this, before the forge is answered.
+  audit::Trail(room.store)
+      .note({.who = concat("webhook \"", event.source, '"'),
+             .deed = "run",
+             .subject = concat("run ", run, " of ", event.source),
+             .why = concat(event.ref, " is ", event.commit, event.author.empty() ? "" : ", by ",
+                           event.author),
+             .address = exchange.address});
+}
+
 /// Returns what came of it, as metrics call it.
 std::string_view answer_delivery(Room& room, Exchange& exchange, const Snapshot::Door& door,
                                  const intake::Delivery& delivery) {
@@ -63,6 +75,7 @@ std::string_view answer_delivery(Room& room, Exchange& exchange, const Snapshot:
       continue;
     }
     const store::Added added = room.store.add(event, supersede_of(*door.source));
+    if (!added.duplicate) note_push(room, exchange, event, added.run);
     if (!first) first = added.run;
     duplicate = duplicate && added.duplicate;
     runs.emplace_back(added.run);

@@ -42,9 +42,9 @@ void list_images(Room& room, Exchange& exchange) {
   if (const auto cursor = find_parameter(exchange, "cursor")) filter.before = place_behind(*cursor);
   const auto limit =
       static_cast<std::size_t>(number_parameter(exchange, "limit", 50, 1, page_limit));
-  filter.limit = limit + 1;  // one more says whether there is a next page
-
-  std::vector<store::ScannedPublication> found = room.store.publications(filter);
+  std::vector<store::ScannedPublication> found = list_in_scope(
+      exchange, filter, limit, [&](const auto& wanted) { return room.store.publications(wanted); },
+      [](const store::ScannedPublication& each) { return each.publication.id; });
   const bool more = found.size() > limit;
   if (more) found.pop_back();
   boost::json::array images;
@@ -61,9 +61,11 @@ void list_images(Room& room, Exchange& exchange) {
 
 void start_rescan(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
+  expect_all_sources(exchange);
   body_of(exchange, {});
   if (!exchange.snapshot->config->scan) refuse(409, "the configuration has no scanner (scan: {})");
   room.deeds.rescan();
+  record(room, exchange, "rescan", "what is published", "");
   answer(exchange, 202, boost::json::object{{"status", "begun"}});
 }
 

@@ -78,6 +78,7 @@ std::string warning_about(const KeyEntry& entry, const KeyEntry& newest, config:
 
 void list_keys(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {"name"});
+  expect_all_sources(exchange);
   const auto wanted = find_parameter(exchange, "name");
   const config::Config& config = *exchange.snapshot->config;
   std::vector<KeyEntry> entries;

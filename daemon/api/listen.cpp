@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -112,7 +113,28 @@ void Front::listen_at(const std::string& host, const std::string& port) {
   if (listeners_.empty()) fail(options_.listen, last_fault);
 }
 
+void Front::adopt(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  int listening = 0;
+  socklen_t option_size = sizeof listening;
+  if (::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &option_size) != 0 ||
+      listening == 0 || ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+      (address.ss_family != AF_INET && address.ss_family != AF_INET6)) {
+    throw Error(ErrorKind::invalid, concat("socket ", socket,
+                                           ", which we were started with, is no TCP socket that "
+                                           "listens (ListenStream= in lighterman.socket)"));
+  }
+  ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
+  listeners_.push_back(socket);
+  only_loopback_ = only_loopback_ && is_loopback(reinterpret_cast<const sockaddr&>(address));
+}
+
 void Front::listen() {
+  if (!options_.sockets.empty()) {
+    for (const int socket : options_.sockets) adopt(socket);
+    return;
+  }
   const Place place = parse_place(options_.listen);
   listen_at(place.host, place.port);
 }

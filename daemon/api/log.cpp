@@ -123,7 +123,7 @@ void show_log(Room& room, Exchange& exchange) {
       json ? number_parameter(exchange, "limit", json_lines, 1, json_lines_most)
            : number_parameter(exchange, "limit", any_number, 1, any_number);
   // Before its lines: once it is final, all its lines are there.
-  const Run run = room.store.get(run_of(exchange));
+  const Run run = get_run(room, exchange);
   if (!json && find_parameter(exchange, "contains"))
     refuse(406, "parameter \"contains\" needs Accept: application/json");
   if (json) return show_lines(room, exchange, run, after, limit);

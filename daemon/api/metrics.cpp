@@ -112,6 +112,7 @@ std::vector<store::ImageFigures> ImageCounts::get(const store::Store& store, Ins
 }
 
 void tell_metrics(Room& room, Exchange& exchange) {
+  expect_all_sources(exchange);
   const config::Config& config = *exchange.snapshot->config;
   const Instant now = room.options.clock();
   Sheet sheet;

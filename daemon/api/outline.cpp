@@ -45,7 +45,7 @@ void show_outline(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {"after"});
   std::int64_t after =
       number_parameter(exchange, "after", 0, 0, std::numeric_limits<std::int64_t>::max());
-  const RunId run = room.store.get(run_of(exchange)).id;
+  const RunId run = get_run(room, exchange).id;
   std::vector<Section> sections;
   std::int64_t next = 0;  // 0: the log was seen to its end
   for (std::size_t seen = 0; next == 0;) {

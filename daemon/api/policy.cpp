@@ -33,8 +33,8 @@ class Turn {
 void plan_push(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
   const boost::json::value body = body_of(exchange, {"source", "ref", "commit", "images", "args"});
-  PushEvent event = wish_from(body, *exchange.snapshot->config);
-  event.author = exchange.caller;
+  PushEvent event = wish_from(body, *exchange.snapshot->config, exchange.caller.scope);
+  event.author = exchange.caller.name;
   event.received = room.options.clock();
   const Turn turn(room.planner.places);
   answer(exchange, 200, room.planner.plan(event));
@@ -49,9 +49,9 @@ void list_questions(Room& room, Exchange& exchange) {
   if (const auto cursor = find_parameter(exchange, "cursor")) filter.before = place_behind(*cursor);
   const auto limit =
       static_cast<std::size_t>(number_parameter(exchange, "limit", 20, 1, page_limit));
-  filter.limit = limit + 1;  // one more says whether there is a next page
-
-  std::vector<HookRecord> found = room.store.hooks(filter);
+  std::vector<HookRecord> found = list_in_scope(
+      exchange, filter, limit, [&](const auto& wanted) { return room.store.hooks(wanted); },
+      &HookRecord::id);
   const bool more = found.size() > limit;
   if (more) found.resize(limit);
   boost::json::array questions;

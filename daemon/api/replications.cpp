@@ -14,7 +14,28 @@ namespace {
 
 constexpr std::int64_t page_limit = 200;
 
-std::int64_t id_of(const Exchange& exchange) { return run_of(exchange); }
+/// Pages that one request looks at; the next goes on. So a long list takes no thread for long.
+constexpr int most_looks = 20;
+
+/// A replication is seen by those who see the run that published its image.
+bool is_seen(const Room& room, const Exchange& exchange, const Replication& replication) {
+  const Scope& scope = exchange.caller.scope;
+  if (scope.is_all()) return true;
+  if (replication.run == 0) return false;
+  try {
+    return scope.covers(room.store.get(replication.run).event.source);
+  } catch (const Error&) {
+    // The run is gone, and nothing says any more whose it was.
+    return false;
+  }
+}
+
+Replication get_replication(const Room& room, const Exchange& exchange) {
+  Replication found = room.store.get_replication(run_of(exchange));
+  if (!is_seen(room, exchange, found))
+    refuse(404, concat("replication ", found.id, " does not exist"));
+  return found;
+}
 
 Reference reference_in(const Fields& body, const std::string& name) {
   return during(concat("body.", name), [&] { return Reference::parse(body.text(name)); });
@@ -34,30 +55,41 @@ void list_replications(Room& room, Exchange& exchange) {
   const auto limit =
       static_cast<std::size_t>(number_parameter(exchange, "limit", 50, 1, page_limit));
   filter.limit = limit + 1;  // one more says whether there is a next page
-  std::vector<Replication> found = room.store.replications(filter);
-  const bool more = found.size() > limit;
-  if (more) found.pop_back();
   boost::json::array list;
-  for (const Replication& each : found) list.push_back(to_json(each));
+  std::optional<std::int64_t> next;
+  for (int look = 0; look < most_looks && !next; ++look) {
+    const std::vector<Replication> found = room.store.replications(filter);
+    for (const Replication& each : found) {
+      if (list.size() == limit) {
+        next = filter.before;
+        break;
+      }
+      filter.before = each.id;
+      if (is_seen(room, exchange, each)) list.push_back(to_json(each));
+    }
+    if (found.size() <= limit) break;
+    if (look + 1 == most_looks) next = filter.before;
+  }
   boost::json::object page{{"replications", std::move(list)}, {"next", nullptr}};
-  if (more) page["next"] = std::to_string(found.back().id);
+  if (next) page["next"] = std::to_string(*next);
   answer(exchange, page);
 }
 
 void show_replication(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
-  answer(exchange, to_json(room.store.get_replication(id_of(exchange))));
+  answer(exchange, to_json(get_replication(room, exchange)));
 }
 
 void start_replication(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
+  expect_all_sources(exchange);
   const boost::json::value given =
       body_of(exchange, {"rule", "dry_run", "source", "target", "tags", "platforms", "referrers"});
   const Fields body(given, "body");
   ReplicateWish wish;
   wish.rule = body.text_or("rule", "");
   wish.dry_run = body.flag_or("dry_run", false);
-  wish.who = exchange.caller.empty() ? "the API" : exchange.caller;
+  wish.who = exchange.caller.name.empty() ? "the API" : exchange.caller.name;
   if (wish.rule.empty()) {
     wish.source = reference_in(body, "source");
     wish.target = reference_in(body, "target");
@@ -67,27 +99,39 @@ void start_replication(Room& room, Exchange& exchange) {
   } else if (body.find("source") != nullptr || body.find("target") != nullptr) {
     refuse(400, "a rule knows what goes where: give `rule`, or `source` and `target`");
   }
-  answer(exchange, wish.dry_run ? 200 : 202, room.deeds.replicate(wish));
+  const boost::json::value outcome = room.deeds.replicate(wish);
+  if (!wish.dry_run && wish.rule.empty()) {
+    record(room, exchange, wish.tags.empty() ? "replicate" : "promote", wish.source->text(),
+           concat("to ", *wish.target, wish.tags.empty() ? "" : " as ", join(wish.tags, ", ")));
+  } else if (!wish.dry_run) {
+    record(room, exchange, "replicate", concat("rule ", wish.rule), "");
+  }
+  answer(exchange, wish.dry_run ? 200 : 202, outcome);
 }
 
 void cancel_replication(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
   body_of(exchange, {});
-  const std::int64_t id = id_of(exchange);
-  const std::string who = exchange.caller.empty() ? "by the API" : concat("by ", exchange.caller);
+  const std::int64_t id = get_replication(room, exchange).id;
+  const std::string who =
+      exchange.caller.name.empty() ? "by the API" : concat("by ", exchange.caller.name);
   if (!room.store.cancel_replication(id, concat("cancelled ", who)))
     refuse(409, concat("replication ", id, " has ended already (",
                        render(room.store.get_replication(id).state), ")"));
+  record(room, exchange, "cancel", concat("replication ", id), "");
   answer(exchange, 202, to_json(room.store.get_replication(id)));
 }
 
 void apply_retention(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
+  expect_all_sources(exchange);
   const boost::json::value given = body_of(exchange, {"rule", "apply"});
   const Fields body(given, "body");
-  answer(exchange, 200,
-         boost::json::object{
-             {"repositories", room.deeds.retain(body.text("rule"), body.flag_or("apply", false))}});
+  const std::string rule = body.text("rule");
+  const bool apply = body.flag_or("apply", false);
+  boost::json::value repositories = room.deeds.retain(rule, apply);
+  if (apply) record(room, exchange, "retain", concat("rule ", rule), "");
+  answer(exchange, 200, boost::json::object{{"repositories", std::move(repositories)}});
 }
 
 }  // namespace lighterman::api

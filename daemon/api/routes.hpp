@@ -24,6 +24,7 @@ class ImageCounts;
 struct Options;
 struct Readiness;
 class Attempts;
+class Callers;
 class Sessions;
 
 /// Says what a push would do, for a few callers at a time.
@@ -44,6 +45,7 @@ struct Room {
   ImageCounts& image_counts;
   Sessions& sessions;
   Attempts& attempts;
+  Callers& callers;
 };
 
 enum class Access {
@@ -53,6 +55,7 @@ enum class Access {
   viewer,
   trigger,
   operate,
+  admin,
   metrics,  ///< a viewer's, or none where the configuration says `metrics: {open: true}`
 };
 
@@ -107,6 +110,10 @@ void tell_metrics(Room& room, Exchange& exchange);
 void begin_session(Room& room, Exchange& exchange);
 void show_session(Room& room, Exchange& exchange);
 void end_session(Room& room, Exchange& exchange);
+void list_tokens(Room& room, Exchange& exchange);
+void make_token(Room& room, Exchange& exchange);
+void revoke_token(Room& room, Exchange& exchange);
+void list_audit(Room& room, Exchange& exchange);
 void show_badge(Room& room, Exchange& exchange);
 void show_page(Room& room, Exchange& exchange);
 void show_page_file(Room& room, Exchange& exchange);

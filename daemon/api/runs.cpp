@@ -19,13 +19,15 @@ constexpr std::int64_t page_limit = 200;
 
 /// Who asks, for people to read.
 std::string caller_of(const Exchange& exchange) {
-  return exchange.caller.empty() ? "over the API" : concat("by token \"", exchange.caller, "\"");
+  return exchange.caller.name.empty() ? "over the API" : concat("by ", render(exchange.caller));
 }
 
 void answer_accepted(Exchange& exchange, const Run& run) {
   exchange.reply.set_header("Location", url_of(exchange, run.id));
   answer(exchange, 202, json_of(exchange, run));
 }
+
+std::string name_of(RunId run) { return concat("run ", run); }
 
 /// Answers with events that the followers go on sending.
 void follow(Room& room, Exchange& exchange, RunId run, std::int64_t after) {
@@ -44,9 +46,15 @@ void follow(Room& room, Exchange& exchange, RunId run, std::int64_t after) {
     problem.headers["Retry-After"] = "30";
     throw Refused(std::move(problem));
   }
-  exchange.follow = [&followers = room.followers, run,
-                     after](std::unique_ptr<Connection> connection) {
-    followers.add(std::move(connection), run, after);
+  Permit permit{exchange.caller.scope, [] { return true; }};
+  if (!exchange.caller.sha256.empty()) {
+    permit.holds = [&callers = room.callers, token = exchange.caller.sha256] {
+      return callers.still(token);
+    };
+  }
+  exchange.follow = [&followers = room.followers, run, after,
+                     permit = std::move(permit)](std::unique_ptr<Connection> connection) {
+    followers.add(std::move(connection), run, after, permit);
   };
 }
 
@@ -56,11 +64,11 @@ void start_run(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
   const boost::json::value body =
       body_of(exchange, {"source", "ref", "commit", "images", "args", "reason", "no_cache"});
-  PushEvent event = wish_from(body, *exchange.snapshot->config);
-  event.author = exchange.caller;
+  PushEvent event = wish_from(body, *exchange.snapshot->config, exchange.caller.scope);
+  event.author = exchange.caller.name;
   event.received = room.options.clock();
   const std::string key(exchange.head.find("idempotency-key"));
-  event.delivery = delivery_of(exchange.caller, key);
+  event.delivery = delivery_of(exchange.caller.name, key);
   if (!key.empty()) refuse_other_source(room.store, *exchange.snapshot->config, event);
 
   // A commit that somebody asked for by name may be older than what is queued for its branch.
@@ -72,6 +80,8 @@ void start_run(Room& room, Exchange& exchange) {
   if (added.duplicate) {
     refuse_other_wish(run.event, event);
     exchange.reply.set_header("Idempotency-Replayed", "true");
+  } else {
+    record(room, exchange, "run", concat(name_of(run.id), " of ", event.source), event.reason);
   }
   answer_accepted(exchange, run);
 }
@@ -87,9 +97,9 @@ void list_runs(Room& room, Exchange& exchange) {
   if (const auto cursor = find_parameter(exchange, "cursor")) filter.before = place_behind(*cursor);
   const auto limit =
       static_cast<std::size_t>(number_parameter(exchange, "limit", 50, 1, page_limit));
-  filter.limit = limit + 1;  // one more says whether there is a next page
-
-  std::vector<Run> found = room.store.list(filter);
+  std::vector<Run> found = list_in_scope(
+      exchange, filter, limit, [&](const auto& wanted) { return room.store.list(wanted); },
+      &Run::id);
   const bool more = found.size() > limit;
   if (more) found.resize(limit);
   boost::json::array runs;
@@ -101,7 +111,7 @@ void list_runs(Room& room, Exchange& exchange) {
 
 void show_run(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
-  const Run run = room.store.get(run_of(exchange));
+  const Run run = get_run(room, exchange);
   boost::json::object object = json_of(exchange, run);
   boost::json::array stages;
   for (const Stage& stage : room.store.stages(run.id)) stages.push_back(to_json(stage));
@@ -114,23 +124,24 @@ void show_run(Room& room, Exchange& exchange) {
 
 void cancel_run(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
-  const RunId run = run_of(exchange);
+  const RunId run = get_run(room, exchange).id;
   const boost::json::value body = body_of(exchange, {"reason"});
-  const std::string reason = Fields(body, "body").text_or("reason", "");
+  const std::string reason = one_line(Fields(body, "body").text_or("reason", ""));
   std::string why = concat("cancelled ", caller_of(exchange));
-  if (!reason.empty()) why += concat(": ", one_line(reason));
+  if (!reason.empty()) why += concat(": ", reason);
   if (!room.store.request_cancel(run, why)) {
     refuse(409,
            concat("run ", run, " has ended already (", render(room.store.get(run).state), ")"));
   }
+  record(room, exchange, "cancel", name_of(run), reason);
   answer_accepted(exchange, room.store.get(run));
 }
 
 void allow_run(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
-  const RunId run = run_of(exchange);
+  const RunId run = get_run(room, exchange).id;
   const boost::json::value body = body_of(exchange, {"reason"});
-  const Allowance allowance{exchange.caller.empty() ? "the API" : exchange.caller,
+  const Allowance allowance{exchange.caller.name.empty() ? "the API" : exchange.caller.name,
                             one_line(Fields(body, "body").text_or("reason", "")),
                             room.options.clock()};
   if (trim(allowance.reason).empty())
@@ -142,15 +153,16 @@ void allow_run(Room& room, Exchange& exchange) {
   line.kind = "warn";
   line.text = concat("allowed ", caller_of(exchange), ": ", allowance.reason);
   room.store.append(run, {line});
+  record(room, exchange, "allow", name_of(run), allowance.reason);
   answer_accepted(exchange, room.store.get(run));
 }
 
 void retry_run(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
-  const RunId id = run_of(exchange);
+  const Run former = get_run(room, exchange);
+  const RunId id = former.id;
   const boost::json::value body = body_of(exchange, {"reason"});
-  const std::string reason = Fields(body, "body").text_or("reason", "");
-  const Run former = room.store.get(id);
+  const std::string reason = one_line(Fields(body, "body").text_or("reason", ""));
   if (!is_final(former.state)) {
     refuse(409, concat("run ", id, " is still ", render(former.state),
                        " (cancel it first, or wait for its end)"));
@@ -159,21 +171,25 @@ void retry_run(Room& room, Exchange& exchange) {
   PushEvent event = former.event;
   event.origin = Origin::retry;
   event.reason = concat("retry of run ", id, " ", caller_of(exchange));
-  if (!reason.empty()) event.reason += concat(": ", one_line(reason));
+  if (!reason.empty()) event.reason += concat(": ", reason);
   event.received = room.options.clock();
   // The same again, also when its branch has moved on.
   if (!former.commit.empty()) event.commit = former.commit;
   const std::string key(exchange.head.find("idempotency-key"));
-  event.delivery =
-      key.empty() ? delivery_of("", "") : delivery_of(concat(exchange.caller, "\nretry ", id), key);
+  event.delivery = key.empty() ? delivery_of("", "")
+                               : delivery_of(concat(exchange.caller.name, "\nretry ", id), key);
   const store::Added added = room.store.add(event, store::Store::Supersede::no, id);
-  if (added.duplicate) exchange.reply.set_header("Idempotency-Replayed", "true");
+  if (added.duplicate) {
+    exchange.reply.set_header("Idempotency-Replayed", "true");
+  } else {
+    record(room, exchange, "retry", concat(name_of(id), " as ", name_of(added.run)), reason);
+  }
   answer_accepted(exchange, room.store.get(added.run));
 }
 
 void follow_run(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {"after"});
-  const Run run = room.store.get(run_of(exchange));
+  const Run run = get_run(room, exchange);
   std::int64_t after =
       number_parameter(exchange, "after", 0, 0, std::numeric_limits<std::int64_t>::max());
   if (const std::string_view last = exchange.head.find("last-event-id"); !last.empty()) {

@@ -6,31 +6,37 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.hpp"
 #include "core/push_event.hpp"
 #include "core/replication.hpp"
 #include "core/time.hpp"
+#include "os/tls.hpp"
 #include "store/store.hpp"
 
 namespace lighterman::api {
 
 struct Options {
   std::string listen = "127.0.0.1:7070";  ///< "host:port", "[::1]:port"; port 0: any free one
-  std::string public_url;                 ///< for links; empty: http:// and where we listen
-  std::uint64_t body_limit = 25 << 20;    ///< bytes of a webhook's body; forges stop at 25 MiB
+  std::vector<int> sockets;  ///< that listen already, and are the server's now; none: it binds
+  std::string public_url;    ///< for links; empty: http:// and where we listen
+  std::uint64_t body_limit = 25 << 20;  ///< bytes of a webhook's body; forges stop at 25 MiB
   /// Requests served at a time. They mostly wait for the disk, and those that wait together share
   /// one commit, so there are more of them than processors.
   unsigned threads = 32;
   /// Open connections; further ones get a 503. Idle ones cost a file descriptor and no thread.
-  std::size_t connections = 1024;
-  std::size_t waiting = 512;    ///< whole requests that wait for a thread; further ones get a 503
-  std::size_t followers = 128;  ///< connections that are live logs; further ones get a 503
+  std::size_t connections = 2048;
+  std::size_t waiting = 512;     ///< whole requests that wait for a thread; further ones get a 503
+  std::size_t followers = 1000;  ///< connections that are live logs; further ones get a 503
   /// A request's header must be here within this time, and a body of ordinary size too.
   std::chrono::milliseconds request_limit{std::chrono::seconds(10)};
   std::chrono::milliseconds keep_alive{std::chrono::seconds(75)};  ///< silence before we hang up
   std::chrono::milliseconds heartbeat{std::chrono::seconds(15)};   ///< of silent live logs
   Clock clock = system_now;
+  /// What new connections are served TLS with; empty: plain http. Called for each, from one thread;
+  /// the connections that began under a certificate share it with whoever replaces it.
+  std::function<std::shared_ptr<const os::ServerTls>()> tls;
 };
 
 /// Whether work sent here would be done; `why` is for the operator.
@@ -78,6 +84,8 @@ class Server {
   /// Error(invalid) when it is none, Error(denied) when we may not listen there.
   void start();
   std::string address() const;  ///< "host:port" as bound; empty before start()
+  /// Does what is due by the clock; to be called every few seconds. Throws Error.
+  void tend();
 
  private:
   struct Inside;

@@ -11,21 +11,12 @@
 namespace lighterman::api {
 namespace {
 
-/// Who asks: of a proxy on this machine we believe the address that it adds.
-std::string address_of(const Exchange& exchange) {
-  std::string address;
-  int port = 0;
-  exchange.connection.get_remote_ip_and_port(address, port);
-  const std::string_view forwarded = exchange.head.find("x-forwarded-for");
-  if (!forwarded.empty() && (address.starts_with("127.") || address == "::1"))
-    address = trim(forwarded.substr(forwarded.rfind(',') + 1));
-  return network_of(address);
-}
-
-/// Whether the browser speaks https, as far as we are told. It only makes the cookie stricter, so
-/// whoever says it is believed.
+/// Whether the browser speaks https, as far as we know.
 bool is_secure(const Exchange& exchange) {
-  if (equal_without_case(trim(exchange.head.find("x-forwarded-proto")), "https")) return true;
+  if (exchange.connection.is_encrypted()) return true;
+  if (exchange.proxied &&
+      equal_without_case(trim(exchange.head.find("x-forwarded-proto")), "https"))
+    return true;
   constexpr std::string_view https = "https://";
   const std::string_view url = exchange.public_url;
   if (!url.starts_with(https)) return false;
@@ -41,9 +32,10 @@ void set_cookie(Exchange& exchange, std::string_view id, std::string_view more) 
 
 void answer_session(Exchange& exchange) {
   answer(exchange, 200,
-         boost::json::object{{"caller", exchange.caller},
-                             {"role", render(exchange.role)},
-                             {"tokens", !exchange.snapshot->config->tokens.empty()}});
+         boost::json::object{{"caller", exchange.caller.name},
+                             {"role", render(exchange.caller.role)},
+                             {"sources", json_array(exchange.caller.scope.sources())},
+                             {"tokens", !exchange.caller.sha256.empty()}});
 }
 
 }  // namespace
@@ -53,22 +45,22 @@ void begin_session(Room& room, Exchange& exchange) {
   const boost::json::value body = body_of(exchange, {"token"});
   const std::string token = Fields(body, "body").text("token");
   const Instant now = room.options.clock();
-  const std::string address = address_of(exchange);
+  const std::string address = network_of(exchange.address);
   if (const auto wait = room.attempts.wait_of(address, now); wait > std::chrono::seconds(0)) {
     Problem problem = problem_of(429, "too many logins failed");
     problem.headers["Retry-After"] = std::to_string(wait.count());
     throw Refused(std::move(problem));
   }
-  const Snapshot::Key* key = exchange.snapshot->find_key(token);
-  if (key == nullptr) {
+  const std::optional<Caller> caller = room.callers.find(*exchange.snapshot, token);
+  if (!caller) {
     room.attempts.add(address, now);
     Problem problem = problem_of(401, "the token is none of ours");
     problem.headers["WWW-Authenticate"] = R"(Bearer realm="lighterman", error="invalid_token")";
     throw Refused(std::move(problem));
   }
-  exchange.caller = key->name;
-  exchange.role = key->role;
-  set_cookie(exchange, room.sessions.begin(key->sha256, now), "");
+  exchange.caller = *caller;
+  set_cookie(exchange, room.sessions.begin(caller->sha256, now), "");
+  record(room, exchange, "login", "the page", "");
   answer_session(exchange);
 }
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
+#include "audit/trail.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
 
@@ -68,6 +70,33 @@ void Attempts::add(const std::string& address, Instant now) {
     Failures& own = failures[address];
     if (own.count++ == 0) own.since = now;
   });
+  summary_.with([&](Summary& summary) {
+    if (summary.count++ == 0) summary.since = now;
+    if (summary.named.size() < Summary::most_named || summary.named.contains(address)) {
+      ++summary.named[address];
+    } else {
+      summary.others = true;
+    }
+  });
+}
+
+void Attempts::write_down(store::Store& store, Instant now, Due due) {
+  const Summary over = summary_.with([&](Summary& summary) {
+    const bool wanted = summary.count > 0 && (due == Due::all || summary.since + window <= now);
+    return wanted ? std::exchange(summary, {}) : Summary{};
+  });
+  if (over.count == 0) return;
+  std::vector<std::string> named;
+  for (const auto& [address, count] : over.named)
+    named.push_back(concat(address, " (", count, ")"));
+  AuditEntry entry;
+  entry.who = "nobody we know";
+  entry.deed = "login failed";
+  entry.subject =
+      concat(over.count, over.count == 1 ? " time" : " times", " since ", render_time(over.since));
+  entry.why = "the token is none of ours";
+  entry.address = concat(join(named, ", "), over.others ? " and others" : "");
+  audit::Trail(store).add(std::move(entry));
 }
 
 std::string network_of(const std::string& address) {

@@ -9,6 +9,10 @@
 #include "core/guarded.hpp"
 #include "core/time.hpp"
 
+namespace lighterman::store {
+class Store;
+}
+
 namespace lighterman::api {
 
 /// Browsers that logged in, in memory alone: a restart ends them all. What a browser holds is a
@@ -35,7 +39,8 @@ class Sessions {
   Guarded<std::map<std::string, Session>> sessions_;  // by the id's hash
 };
 
-/// Failed logins by address, so that nobody tries many tokens. Any thread.
+/// Failed logins by address, so that nobody tries many tokens. What failed is written into the
+/// audit trail as one entry for all of a minute. Any thread.
 class Attempts {
  public:
   static constexpr int most = 10;  ///< failures of one address within `window`
@@ -45,13 +50,25 @@ class Attempts {
   /// How long this address has to wait; 0: not at all.
   std::chrono::seconds wait_of(const std::string& address, Instant now) const;
   void add(const std::string& address, Instant now);
+  /// Writes down what failed: of minutes that are over, or all so far.
+  enum class Due { over, all };
+  void write_down(store::Store& store, Instant now, Due due);
 
  private:
+  /// What is not written down yet.
+  struct Summary {
+    static constexpr std::size_t most_named = 8;
+    int count = 0;
+    Instant since{};
+    std::map<std::string, int> named{};  ///< the first addresses, with how often each failed
+    bool others = false;                 ///< there were more
+  };
   struct Failures {
     int count = 0;
     Instant since{};
   };
   Guarded<std::map<std::string, Failures>> failures_;
+  Guarded<Summary> summary_;
 };
 
 /// What counts as one: an IPv4 address, or the half of an IPv6 address that names a network.

@@ -1,5 +1,7 @@
 #include "api/snapshot.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
@@ -32,23 +34,30 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> from) : config(std::mov
     try {
       const std::optional<std::string> known = parse_hex(token.sha256);
       if (known && known->size() == 32) {
-        keys.push_back({token.name, *known, token.role});
+        keys.push_back({token.name, *known, token.role, Scope(token.sources)});
       } else {
-        keys.push_back({token.name, raw_sha256(os::read_secret(token.place).reveal()), token.role});
+        keys.push_back({token.name, raw_sha256(os::read_secret(token.place).reveal()), token.role,
+                        Scope(token.sources)});
       }
     } catch (const Error& error) {
       // The other tokens go on; this one opens nothing.
       faults.push_back(concat("token \"", token.name, "\": ", error.what()));
     }
   }
+  for (const std::string& each : config->trusted_proxies)
+    proxies.push_back(net::Network::parse(each));
 }
 
-const Snapshot::Key* Snapshot::find_key(std::string_view token) const {
-  const std::string given = raw_sha256(token);
+const Snapshot::Key* Snapshot::find_key(std::string_view sha256) const {
   const Key* found = nullptr;
   for (const Key& key : keys)
-    if (os::equal_in_constant_time(key.sha256, given)) found = &key;
+    if (os::equal_in_constant_time(key.sha256, sha256)) found = &key;
   return found;
+}
+
+bool Snapshot::trusts(const std::string& address) const {
+  return std::ranges::any_of(
+      proxies, [&](const net::Network& network) { return network.contains(address); });
 }
 
 std::shared_ptr<const Snapshot> Snapshots::current() {

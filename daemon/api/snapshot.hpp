@@ -10,6 +10,8 @@
 #include "config/config.hpp"
 #include "core/guarded.hpp"
 #include "core/secret.hpp"
+#include "core/token.hpp"
+#include "net/network.hpp"
 
 namespace lighterman::api {
 
@@ -24,16 +26,19 @@ struct Snapshot {
     std::string name;
     std::string sha256;  ///< 32 raw bytes
     Role role;
+    Scope scope;
   };
 
   std::shared_ptr<const config::Config> config;  ///< shared with the daemon
   std::map<std::string, Door, std::less<>> doors;
   std::vector<Key> keys;
   std::vector<std::string> faults;  ///< tokens that could not be read
+  std::vector<net::Network> proxies;
 
   explicit Snapshot(std::shared_ptr<const config::Config> from);
-  /// Null: it is none of ours. Takes as long for any token.
-  const Key* find_key(std::string_view token) const;
+  /// By the token's SHA-256, 32 raw bytes; null: it is none of ours. Takes as long for any token.
+  const Key* find_key(std::string_view sha256) const;
+  bool trusts(const std::string& address) const;  ///< whether a proxy there is believed
 };
 
 /// The snapshot of the current configuration. Any thread.

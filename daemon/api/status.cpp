@@ -29,6 +29,7 @@ void list_sources(Room&, Exchange& exchange) {
   expect_parameters(exchange, {});
   boost::json::array sources;
   for (const auto& [name, source] : exchange.snapshot->config->sources) {
+    if (!exchange.caller.scope.covers(name)) continue;
     boost::json::array images;
     for (const auto& image : source.images) images.emplace_back(image.first);
     sources.push_back(boost::json::object{

@@ -62,7 +62,13 @@ void check_args(const std::map<std::string, std::string>& args) {
   }
 }
 
-const config::Source& known_source(const config::Config& config, const std::string& name) {
+const config::Source& known_source(const config::Config& config, const Scope& scope,
+                                   const std::string& name) {
+  if (!scope.covers(name)) {
+    refuse(422, "unknown-source", "Unknown source",
+           concat("source \"", shortened(valid_utf8(name), 80), "\" is not configured",
+                  did_you_mean(name, scope.sources())));
+  }
   try {
     return config.source(name);
   } catch (const Error& error) {
@@ -113,11 +119,12 @@ std::string one_line(std::string_view text) {
   return shortened(valid_utf8(trim(line)), 500);
 }
 
-PushEvent wish_from(const boost::json::value& body, const config::Config& config) {
+PushEvent wish_from(const boost::json::value& body, const config::Config& config,
+                    const Scope& scope) {
   const Fields fields(body, "body");
   PushEvent event;
   event.origin = Origin::api;
-  const config::Source& source = known_source(config, fields.text("source"));
+  const config::Source& source = known_source(config, scope, fields.text("source"));
   event.source = source.name;
   if (const auto ref = fields.find_text("ref")) event.ref = full_ref(*ref);
   if (const auto commit = fields.find_text("commit")) event.commit = full_commit(*commit);

@@ -6,6 +6,7 @@
 
 #include "config/config.hpp"
 #include "core/push_event.hpp"
+#include "core/token.hpp"
 #include "store/store.hpp"
 
 namespace lighterman::api {
@@ -18,8 +19,10 @@ std::string full_commit(std::string_view given);
 /// White space of any kind becomes one blank; at most 500 bytes of valid UTF-8.
 std::string one_line(std::string_view text);
 
-/// What the body of POST /runs asks for, without who and when.
-PushEvent wish_from(const boost::json::value& body, const config::Config& config);
+/// What the body of POST /runs asks for, without who and when. Sources outside of the scope are as
+/// unknown as others.
+PushEvent wish_from(const boost::json::value& body, const config::Config& config,
+                    const Scope& scope);
 
 /// Its delivery: from the Idempotency-Key if there is one, otherwise one of its own.
 std::string delivery_of(std::string_view caller, std::string_view key);

@@ -6,10 +6,14 @@
 #include <functional>
 #include <iostream>
 
+#include "cli/access_verbs.hpp"
+#include "cli/backup_verbs.hpp"
 #include "cli/carry_verbs.hpp"
 #include "cli/check.hpp"
 #include "cli/completion.hpp"
 #include "cli/doctor.hpp"
+#include "cli/local_store.hpp"
+#include "cli/manual.hpp"
 #include "cli/plugin_verbs.hpp"
 #include "cli/policy_verbs.hpp"
 #include "cli/serve.hpp"
@@ -57,20 +61,6 @@ struct Words {
 
   Form form() const { return json ? Form::json : Form::text; }
 };
-
-/// A verb that talks about a configuration: whatever is wrong, it is the file.
-std::function<int()> with_file(std::function<int()> act) {
-  return [act = std::move(act)] {
-    try {
-      return act();
-    } catch (const Error& error) {
-      // The same kinds as ever, with an exit code that scripts can tell from wrong usage.
-      if (error.kind() != ErrorKind::invalid && error.kind() != ErrorKind::not_found) throw;
-      std::cerr << "lighterman: " << error.what() << '\n';
-      return bad_configuration;
-    }
-  };
-}
 
 CLI::App* add_verb(CLI::App& app, Words& words, const std::string& name, const std::string& meaning,
                    std::function<int()> act) {
@@ -219,6 +209,10 @@ void add_other_verbs(CLI::App& app, Words& words) {
   verb->add_option("shell", words.shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  add_verb(app, words, "man", "Print the manual page (for `man -l -`)", [&] {
+    std::cout << manual(app);
+    return 0;
+  });
   add_verb(app, words, "version", "Print the version", [&] {
     std::cout << (words.json ? R"({"version":")" LIGHTERMAN_VERSION "\"}\n"
                              : "lighterman " LIGHTERMAN_VERSION "\n");
@@ -229,6 +223,9 @@ void add_other_verbs(CLI::App& app, Words& words) {
 int perform(const Words& words) {
   try {
     return words.chosen();
+  } catch (const BadConfiguration& error) {
+    std::cerr << "lighterman: " << error.what() << '\n';
+    return bad_configuration;
   } catch (const Error& error) {
     std::cerr << "lighterman: " << error.what() << '\n';
     return exit_code_of(error.kind());
@@ -251,9 +248,10 @@ int main_of(int count, char** words_given) {
   app.require_subcommand(1);
   app.footer(
       "Verbs that ask a daemon find it by LIGHTERMAN_SERVER (http://127.0.0.1:7070) and show it\n"
-      "the token in the file LIGHTERMAN_TOKEN_FILE. Exit codes: 0 done, 1 the run failed, 2 wrong\n"
-      "usage, 3 not found, 4 denied, 5 the daemon cannot be reached, 6 the configuration is "
-      "wrong.");
+      "the token in the file LIGHTERMAN_TOKEN_FILE; LIGHTERMAN_CA_FILE has certificates to "
+      "believe.\n"
+      "Exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 not found, 4 denied, 5 the daemon\n"
+      "cannot be reached, 6 the configuration is wrong.");
   Words words;
   add_configuration_verbs(app, words);
   add_run_verb(app, words);
@@ -264,6 +262,8 @@ int main_of(int count, char** words_given) {
   add_plugin_verbs(app, words.chosen);
   add_trust_verbs(app, words.chosen);
   add_carry_verbs(app, words.chosen);
+  add_access_verbs(app, words.chosen);
+  add_backup_verbs(app, words.chosen);
   add_other_verbs(app, words);
   try {
     app.parse(count, words_given);

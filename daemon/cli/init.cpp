@@ -13,8 +13,8 @@ namespace {
 constexpr std::string_view first_part =
     R"(# Lighterman: what to build, and where to publish it. `lighterman schema` knows every key.
 
-# Webhooks and the API. Without `tokens:` the API answers loopback only; webhooks are always open,
-# because their signature is checked. A proxy in front makes them TLS.
+# Webhooks and the API. Without tokens (`lighterman token new`) the API answers loopback only;
+# webhooks are always open, because their signature is checked. `tls:`, or a proxy, makes it https.
 listen: 127.0.0.1:7070
 
 # Mirrors of your repositories, images on their way, and the database of runs.

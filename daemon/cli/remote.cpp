@@ -104,22 +104,24 @@ class EventReader {
 
 }  // namespace
 
-Remote::Remote(std::string server, Secret token)
-    : server_(std::move(server)), token_(std::move(token)) {
+Remote::Remote(std::string server, Secret token, std::string ca_file)
+    : server_(std::move(server)), token_(std::move(token)), ca_file_(std::move(ca_file)) {
   while (server_.ends_with('/')) server_.pop_back();
 }
 
 Remote Remote::from_environment() {
   const char* server = std::getenv("LIGHTERMAN_SERVER");
   const char* file = std::getenv("LIGHTERMAN_TOKEN_FILE");
+  const char* ca = std::getenv("LIGHTERMAN_CA_FILE");
   return {server && *server ? server : "http://127.0.0.1:7070",
-          file && *file ? os::read_secret(concat("file:", file)) : Secret()};
+          file && *file ? os::read_secret(concat("file:", file)) : Secret(), ca ? ca : ""};
 }
 
 net::Request Remote::request(const std::string& path) const {
   net::Request request;
   request.url = concat(server_, path);
   request.bearer = token_;
+  request.trust.ca_file = ca_file_;
   return request;
 }
 

@@ -19,9 +19,9 @@ namespace lighterman::cli {
 /// Errors of the kind their status means. One thread at a time.
 class Remote {
  public:
-  Remote(std::string server, Secret token);
-  /// LIGHTERMAN_SERVER (default http://127.0.0.1:7070), and the token in the file that
-  /// LIGHTERMAN_TOKEN_FILE names.
+  Remote(std::string server, Secret token, std::string ca_file);
+  /// LIGHTERMAN_SERVER (default http://127.0.0.1:7070), the token in the file that
+  /// LIGHTERMAN_TOKEN_FILE names, and certificates to believe in LIGHTERMAN_CA_FILE (PEM).
   static Remote from_environment();
 
   boost::json::value get(const std::string& path);
@@ -43,6 +43,7 @@ class Remote {
 
   std::string server_;
   Secret token_;
+  std::string ca_file_;
   net::Client client_;
 };
 

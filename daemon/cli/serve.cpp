@@ -1,10 +1,9 @@
 #include "cli/serve.hpp"
 
-#include <fcntl.h>
 #include <malloc.h>
-#include <sys/file.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
@@ -14,8 +13,12 @@
 #include <thread>
 
 #include "api/server.hpp"
+#include "audit/trail.hpp"
 #include "cli/check.hpp"
 #include "cli/daemon_log.hpp"
+#include "cli/data_lock.hpp"
+#include "cli/supervisor.hpp"
+#include "cli/tls_files.hpp"
 #include "config/config.hpp"
 #include "core/error.hpp"
 #include "core/guarded.hpp"
@@ -36,30 +39,6 @@ namespace lighterman::cli {
 namespace {
 
 using SharedConfig = std::shared_ptr<const config::Config>;
-
-/// Two daemons on one data folder would publish everything twice.
-class DataLock {
- public:
-  explicit DataLock(const std::filesystem::path& folder) {
-    const std::filesystem::path path = folder / "lock";
-    descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (descriptor_ < 0) {
-      throw Error(ErrorKind::denied,
-                  concat("data folder \"", folder.string(), "\" cannot be written (who owns it?)"));
-    }
-    if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      close(descriptor_);
-      throw Error(ErrorKind::conflict,
-                  concat("data folder \"", folder.string(), "\" is in use by another lighterman"));
-    }
-  }
-  ~DataLock() { close(descriptor_); }
-  DataLock(const DataLock&) = delete;
-  DataLock& operator=(const DataLock&) = delete;
-
- private:
-  int descriptor_ = -1;
-};
 
 std::filesystem::path prepared(const std::filesystem::path& data) {
   std::error_code error;
@@ -97,14 +76,6 @@ staging::Options staging_options(const config::Config& config) {
   return options;
 }
 
-api::Options api_options(const config::Config& config) {
-  api::Options options;
-  options.listen = config.listen;
-  options.public_url = config.public_url;
-  options.body_limit = config.body_limit;
-  return options;
-}
-
 std::set<std::string> told_sources(const config::Config& config) {
   std::set<std::string> names;
   for (const auto& [name, source] : config.sources)
@@ -115,8 +86,10 @@ std::set<std::string> told_sources(const config::Config& config) {
 /// The whole house. Members stand in start order; their destruction, in reverse, is the shutdown.
 class Daemon {
  public:
-  Daemon(SharedConfig config, const DaemonLog& log)
+  /// `sockets`: that listen for the API already; none: it is bound here.
+  Daemon(SharedConfig config, const DaemonLog& log, std::vector<int> sockets)
       : log_(log),
+        sockets_(std::move(sockets)),
         config_(std::move(config)),
         lock_(prepared(current()->data)),
         store_({current()->data / "lighterman.db"}),
@@ -125,6 +98,7 @@ class Daemon {
     for (const RunId run : store_.requeue_interrupted()) {
       log_.info("interrupted run goes on", {{"run", std::to_string(run)}});
     }
+    if (const auto& files = current()->tls) tls_ = std::make_unique<TlsFiles>(*files);
     staging_.start();
     yard_.with([&](auto& yard) { yard = std::make_shared<pipeline::Yard>(current(), store_); });
     rescan_ = std::make_unique<pipeline::Rescan>(
@@ -140,8 +114,7 @@ class Daemon {
                           : log_.info("replication", {{"outcome", text}});
         });
     server_ = std::make_unique<api::Server>(
-        api_options(*current()), store_, [this] { return current(); },
-        [this] { return readiness(); },
+        api_options(), store_, [this] { return current(); }, [this] { return readiness(); },
         [this](const PushEvent& event) { return pipeline::preview(*yard(), store_, event, {}); },
         api::Deeds{[this] { rescan_->wake(); },
                    [this](const api::ReplicateWish& wish) { return replicate(wish); },
@@ -161,6 +134,7 @@ class Daemon {
     lookout_ = std::make_unique<pipeline::Lookout>([this] { return yard(); });
     keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
     watch();
+    note("start", concat("lighterman ", LIGHTERMAN_VERSION));
     log_.info("ready", {{"listen", server_->address()},
                         {"staging", staging_.address()},
                         {"data", current()->data.string()},
@@ -177,9 +151,15 @@ class Daemon {
           next->compression != former->compression ||
           next->staging_size_limit != former->staging_size_limit ||
           next->workers != former->workers || next->replications != former->replications ||
-          next->body_limit != former->body_limit) {
+          next->body_limit != former->body_limit ||
+          next->tls.has_value() != former->tls.has_value()) {
         log_.warn(
-            "listen, data, workers, replications, limits and staging take effect after a restart");
+            "listen, data, workers, replications, limits, staging and whether there is `tls` take "
+            "effect after a restart");
+      }
+      if (tls_ && next->tls) {
+        const std::lock_guard lock(renewing_);
+        tls_->load(*next->tls);
       }
       auto next_yard = std::make_shared<pipeline::Yard>(next, store_, yard().get());
       watcher_.reset();
@@ -188,6 +168,7 @@ class Daemon {
       store_.announce(told_sources(*next));
       watch();
       log_.info("configuration reloaded", {{"sources", std::to_string(next->sources.size())}});
+      note("configuration reloaded", file.string());
     } catch (const Error& error) {
       // The old configuration goes on; the operator reads why.
       log_.error("configuration not reloaded", {{"why", error.what()}});
@@ -199,9 +180,23 @@ class Daemon {
     log_.info("stopping", {{"limit", render_duration(current()->stop_limit)}});
     watcher_.reset();
     workers_->stop(current()->stop_limit);
+    note("stop", "");
   }
 
  private:
+  api::Options api_options() {
+    const SharedConfig config = current();
+    api::Options options;
+    options.listen = config->listen;
+    options.sockets = sockets_;
+    options.public_url = config->public_url;
+    options.body_limit = config->body_limit;
+    if (tls_) options.tls = [this] { return tls_->current(); };
+    return options;
+  }
+  void note(const std::string& deed, const std::string& subject) {
+    audit::Trail(store_).note({.who = "the daemon", .deed = deed, .subject = subject});
+  }
   SharedConfig current() const {
     return config_.with([](const SharedConfig& config) { return config; });
   }
@@ -239,7 +234,17 @@ class Daemon {
     log_.write(news.good ? DaemonLog::Level::info : DaemonLog::Level::warning, "key",
                {{"name", news.key}, {"news", news.text}});
   }
-  /// Plugins whose files change are read anew; what is old is forgotten.
+  void renew_certificate() {
+    if (!tls_) return;
+    try {
+      const std::lock_guard lock(renewing_);
+      if (tls_->refresh()) log_.info("certificate reloaded");
+    } catch (const Error& error) {
+      // The old one goes on; the operator reads why.
+      log_.error("certificate not reloaded", {{"why", error.what()}});
+    }
+  }
+  /// Plugins and certificates whose files change are read anew; what is old is forgotten.
   void keep(const std::stop_token& stop) {
     Instant next_clearing{};
     while (!stop.stop_requested()) {
@@ -249,6 +254,13 @@ class Daemon {
         } else {
           log_.error("plugins not reloaded", {{"why", news->text}});
         }
+      }
+      renew_certificate();
+      try {
+        server_->tend();
+      } catch (const Error& error) {
+        // The daemon goes on; whoever reads the log sees what the audit trail lacks.
+        log_.error("audit trail not written", {{"why", error.what()}});
       }
       if (const Instant now = system_now(); now >= next_clearing) {
         const SharedConfig config = current();
@@ -280,11 +292,14 @@ class Daemon {
   }
 
   const DaemonLog& log_;
+  const std::vector<int> sockets_;
   std::atomic<bool> stopping_{false};
   Guarded<SharedConfig> config_;  // shared with the runs that began under it
   DataLock lock_;
   store::Store store_;
   staging::Staging staging_;
+  std::unique_ptr<TlsFiles> tls_;                  ///< null: plain http
+  std::mutex renewing_;                            ///< held by who reads its files anew
   Guarded<std::shared_ptr<pipeline::Yard>> yard_;  // shared with the runs that began in it
   std::unique_ptr<pipeline::Rescan> rescan_;
   std::unique_ptr<pipeline::Replicator> replicator_;
@@ -298,6 +313,16 @@ class Daemon {
   std::jthread keeper_;
   std::unique_ptr<pipeline::Watcher> watcher_;
 };
+
+/// Each connection is a file, and so is much else; the usual limit is from when programs that use
+/// select() were common.
+void allow_many_files() {
+  constexpr rlim_t enough = 16384;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= enough) return;
+  limit.rlim_cur = std::min(enough, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 /// Blocked in every thread, so that only wait_for_signal() sees them.
 sigset_t block_signals() {
@@ -314,15 +339,19 @@ sigset_t block_signals() {
 int serve(const ServeOptions& options) {
   // A daemon that is idle most of its day should not keep an arena for each thread it ever had.
   mallopt(M_ARENA_MAX, 2);
+  allow_many_files();
   const sigset_t signals = block_signals();
+  std::vector<int> sockets = take_sockets();
   SharedConfig config = std::make_shared<const config::Config>(config::load(options.config));
   const DaemonLog log(config->log_format);
   config = examined(options.config, log);
-  Daemon daemon(config, log);
+  Daemon daemon(config, log, std::move(sockets));
+  tell_supervisor("READY=1");
   for (int signal = 0; sigwait(&signals, &signal) == 0;) {
     if (signal != SIGHUP) break;
     daemon.reload(options.config);
   }
+  tell_supervisor("STOPPING=1");
   daemon.stop();
   log.info("stopped");
   return 0;

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "engine/location.hpp"
+#include "net/network.hpp"
 #include "net/url.hpp"
 
 namespace lighterman::config {
@@ -62,6 +63,32 @@ void check_tokens(const Config& config, const Value& value) {
     if (!token.sha256.empty() && (token.sha256.size() != 64 || !parse_hex(token.sha256)))
       value.refuse(concat("token \"", token.name, "\": sha256 must be 64 hex digits"));
   }
+}
+
+/// Who is believed about who asks.
+void check_access(const Config& config, const Value& top) {
+  std::vector<std::string> known;
+  for (const auto& [name, source] : config.sources) known.push_back(name);
+  for (const Token& token : config.tokens) {
+    for (const std::string& source : token.sources)
+      if (!config.sources.contains(source))
+        top.at({"tokens"})
+            .refuse(concat("token \"", token.name, "\": no source is called \"", source, '"',
+                           did_you_mean(source, known)));
+  }
+  for (const std::string& each : config.trusted_proxies)
+    check_by([&] { net::Network::parse(each); }, top.at({"trusted_proxies"}));
+  if (config.tls && (config.tls->certificate_file.empty() || config.tls->key_file.empty()))
+    top.at({"tls"}).refuse("needs both `cert` and `key`, PEM files");
+  if (!config.identity) return;
+  const Value here = top.at({"identity"});
+  // By default a proxy on this machine is believed about addresses; that anybody on this machine
+  // is whoever they say is another thing, and has to be said.
+  if (!top.node["trusted_proxies"])
+    here.refuse("needs `trusted_proxies`: the networks of the proxies that say who is there");
+  if (config.identity->user_header.empty()) here.at({"user"}).refuse("must name a header");
+  if (config.identity->groups.empty() && !config.identity->everybody)
+    here.refuse("gives nobody a role: set `roles` or `everybody`");
 }
 
 void check_engines(const Config& config, const Value& value) {
@@ -227,6 +254,7 @@ void check(const Config& config, const Value& top) {
   check_one_of(config.compression, {"gzip", "zstd"}, top.at({"staging", "compression"}));
   if (!config.data.is_absolute()) top.at({"data"}).refuse("must be an absolute path");
   check_tokens(config, top.at({"tokens"}));
+  check_access(config, top);
   check_engines(config, top.at({"engines"}));
   for (const auto& [host, options] : config.registries) {
     const Value here = top.at({"registries", host});

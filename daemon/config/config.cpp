@@ -32,7 +32,7 @@ void throw_if_any(const std::vector<Finding>& findings) {
 }  // namespace
 
 std::string Config::base_url() const {
-  std::string url = public_url.empty() ? concat("http://", listen) : public_url;
+  std::string url = public_url.empty() ? concat(tls ? "https://" : "http://", listen) : public_url;
   while (url.ends_with('/')) url.pop_back();
   return url;
 }

@@ -26,6 +26,21 @@ struct Token {
   std::string sha256;  ///< 64 hex digits
   std::string place;   ///< or "file:..."/"env:...", hashed when read
   Role role = Role::trigger;
+  std::vector<std::string> sources = {};  ///< the only ones it sees and touches; empty: all
+};
+
+/// With which certificate the API is served, so that it needs no proxy for https.
+struct Tls {
+  std::filesystem::path certificate_file;  ///< PEM, with the chain behind it
+  std::filesystem::path key_file;          ///< PEM
+};
+
+/// Who a trusted proxy says is there (OpenID Connect by oauth2-proxy, for instance).
+struct Identity {
+  std::string user_header = "X-Forwarded-User";
+  std::string groups_header = "X-Forwarded-Groups";  ///< names with commas between them
+  std::map<std::string, Role> groups;                ///< the best role of somebody's groups counts
+  std::optional<Role> everybody;                     ///< whoever is in none of them; empty: nothing
 };
 
 struct Schedule {
@@ -177,8 +192,12 @@ struct Config {
   std::filesystem::path data = "/var/lib/lighterman";
   std::string log_format = "text";  ///< or "json"
   std::vector<Token> tokens;
-  bool metrics_open = false;  ///< /metrics needs no token
-  bool open_badges = false;   ///< anybody may see how a branch's newest run ended
+  std::optional<Tls> tls;  ///< empty: plain http
+  /// Networks (CIDR) whose X-Forwarded-For and X-Forwarded-Proto are believed.
+  std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1/128"};
+  std::optional<Identity> identity;  ///< empty: proxies vouch for nobody
+  bool metrics_open = false;         ///< /metrics needs no token
+  bool open_badges = false;          ///< anybody may see how a branch's newest run ended
   std::string staging_listen = "127.0.0.1:7071";
   std::uint64_t staging_size_limit = 20ull << 30;
   std::string compression = "gzip";

@@ -138,10 +138,14 @@ std::vector<Finding> examine(const Config& config) {
   Findings findings(config.file.string());
   for (const Token& token : config.tokens)
     findings.need_secret(concat("tokens.", token.name), token.place);
-  if (config.tokens.empty() && !is_loopback(config.listen))
-    findings.add(
-        Weight::warning, "tokens",
-        concat("there are none, so the API answers nobody on ", config.listen, "; webhooks work"));
+  if (config.tokens.empty() && !config.identity && !is_loopback(config.listen))
+    findings.add(Weight::warning, "tokens",
+                 concat("there are none, so the API answers nobody on ", config.listen,
+                        " but the tokens of `lighterman token new`; webhooks work"));
+  if (config.tls) {
+    findings.need_file("tls.cert", config.tls->certificate_file);
+    findings.need_file("tls.key", config.tls->key_file);
+  }
   for (const engine::Options& each : config.engines)
     findings.need_files(concat("engines.", each.name), each.trust);
   for (const auto& [host, options] : config.registries) {

@@ -54,26 +54,6 @@ Row<T> trust(std::string name, std::string net::Trust::*member, std::string mean
           [member](const T& from) { return show(from.trust.*member); }, schema_of(std::string())};
 }
 
-const std::vector<Row<Token>>& token_rows() {
-  static const std::vector<Row<Token>> rows{
-      row("name", &Token::name, "Who holds it; shown as the author of runs"),
-      row("sha256", &Token::sha256, "The token's SHA-256 in hex digits"),
-      place("place", &Token::place, "Or where the token itself lies"),
-      {"role",
-       "viewer (looks), trigger (starts runs) or operator (also allows what was denied)",
-       [](Token& to, const Value& value) {
-         try {
-           if (const auto given = value.text()) to.role = parse_role(*given);
-         } catch (const Error& error) {
-           value.refuse(error.what());
-         }
-       },
-       [](const Token& from) { return Json(render(from.role)); },
-       {{"enum", {"viewer", "trigger", "operator"}}}},
-  };
-  return rows;
-}
-
 const std::vector<Row<engine::Options>>& engine_rows() {
   using engine::Options;
   static const std::vector<Row<Options>> rows{
@@ -244,6 +224,12 @@ const std::vector<Row<Config>>& config_rows() {
        [](Config& to, const Value& value) { read_each(to.tokens, token_rows(), value); },
        [](const Config& from) { return show_each(from.tokens, token_rows()); },
        list_of(object_schema(token_rows()))},
+      part("tls", &Config::tls, "Serve https by itself, with TLS 1.2 or newer", tls_rows()),
+      row("trusted_proxies", &Config::trusted_proxies,
+          "Networks (CIDR) whose X-Forwarded-For and X-Forwarded-Proto are believed"),
+      part("identity", &Config::identity,
+           "Believe who a proxy says is there (OpenID Connect); needs trusted_proxies",
+           identity_rows()),
       {"metrics", "For Prometheus, at /metrics",
        [](Config& to, const Value& value) { read_object(to, metrics_rows(), value); },
        [](const Config& from) { return show_object(from, metrics_rows()); },

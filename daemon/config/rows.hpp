@@ -6,6 +6,9 @@ namespace lighterman::config {
 
 /// The tables: every key of lighterman.yml is a row of one of these.
 const std::vector<Row<Config>>& config_rows();
+const std::vector<Row<Token>>& token_rows();
+const std::vector<Row<Tls>>& tls_rows();
+const std::vector<Row<Identity>>& identity_rows();
 const std::vector<Row<Source>>& source_rows();
 const std::vector<Row<Image>>& image_rows();
 const std::vector<Row<PluginSeat>>& plugin_rows();

@@ -22,13 +22,16 @@ Value Value::inside(const YAML::Node& inner, std::string_view name) const {
 }
 
 Value Value::at(std::initializer_list<std::string_view> keys) const {
-  Value found = *this;
+  // yaml-cpp's assignment changes what both nodes stand for; reset() changes this variable alone.
+  YAML::Node around = node;
+  std::string path = path_;
   for (const std::string_view key : keys) {
-    const YAML::Node around = found.node;
-    const YAML::Node inner = around.IsMap() ? around[std::string(key)] : YAML::Node();
-    found = found.inside(inner.IsDefined() && !inner.IsNull() ? inner : around, key);
+    const YAML::Node inner =
+        around.IsMap() ? std::as_const(around)[std::string(key)] : YAML::Node();
+    if (inner.IsDefined() && !inner.IsNull()) around.reset(inner);
+    path = path.empty() ? std::string(key) : concat(path, '.', key);
   }
-  return found;
+  return {around, file_, path, *out_};
 }
 
 std::optional<std::string> Value::text(std::string_view wanted) const {

@@ -5,8 +5,10 @@
 namespace lighterman {
 namespace {
 
-constexpr Choice<Role> roles[] = {
-    {Role::viewer, "viewer"}, {Role::trigger, "trigger"}, {Role::operate, "operator"}};
+constexpr Choice<Role> roles[] = {{Role::viewer, "viewer"},
+                                  {Role::trigger, "trigger"},
+                                  {Role::operate, "operator"},
+                                  {Role::admin, "admin"}};
 
 }  // namespace
 

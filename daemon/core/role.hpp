@@ -9,8 +9,9 @@ enum class Role {
   viewer,   ///< look
   trigger,  ///< start, cancel and retry runs
   operate,  ///< overrule policy
+  admin,    ///< make and revoke tokens, read the audit trail
 };
-std::string_view render(Role role) noexcept;  ///< "viewer", "trigger" or "operator"
+std::string_view render(Role role) noexcept;  ///< "viewer", "trigger", "operator" or "admin"
 Role parse_role(std::string_view given);      ///< throws Error(invalid) with the choices
 
 }  // namespace lighterman

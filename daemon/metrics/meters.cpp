@@ -49,6 +49,11 @@ struct Meters {
                 "Time that plugins took to answer a hook, with what they asked others meanwhile");
   Family<Counter>& hooks =
       counter("lighterman_webhooks_total", "Webhook deliveries by forge and what came of them");
+  Family<Counter>& requests = counter("lighterman_api_requests_total",
+                                      "Requests by method, route and the status of the answer");
+  Family<Histogram>& answers =
+      histogram("lighterman_api_request_duration_seconds",
+                "Time from a whole request to its answer; live logs count until they begin");
   Family<Counter>& actions = counter("lighterman_actions_ended_total",
                                      "Notices of plugins and commit statuses that were told, or "
                                      "are told by a newer one (done), or given up (failed)");
@@ -120,6 +125,14 @@ void plugin_called(std::string_view plugin, std::string_view hook, Heard heard, 
 
 void hook_answered(std::string_view forge, std::string_view outcome) {
   meters().hooks.Add({{"forge", text(forge)}, {"outcome", text(outcome)}}).Increment();
+}
+
+void request_answered(std::string_view method, std::string_view route, int status, Seconds took) {
+  meters()
+      .requests
+      .Add({{"method", text(method)}, {"route", text(route)}, {"code", std::to_string(status)}})
+      .Increment();
+  meters().answers.Add({{"route", text(route)}}, short_work).Observe(took.count());
 }
 
 void action_ended(std::string_view kind, std::string_view state) {

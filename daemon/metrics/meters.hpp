@@ -21,6 +21,8 @@ enum class Heard { answered, failed };
 void plugin_called(std::string_view plugin, std::string_view hook, Heard heard, Seconds took);
 /// A webhook was answered: "accepted", "duplicate", "ignored", "rejected" or "broken".
 void hook_answered(std::string_view forge, std::string_view outcome);
+/// A request to the API was answered; `route` is the pattern of its path, so that there are few.
+void request_answered(std::string_view method, std::string_view route, int status, Seconds took);
 /// A notice or status was told, or given up: `state` is "done" or "failed".
 void action_ended(std::string_view kind, std::string_view state);
 /// A layer or image configuration came to be in a registry: `fate` as core's LayerFate.

@@ -100,4 +100,9 @@ std::string random_bytes(std::size_t count) {
 
 std::string random_id() { return render_hex(random_bytes(16)); }
 
+std::string random_token() {
+  const std::string padded = render_base64url(random_bytes(32));
+  return concat("lm_", padded.substr(0, padded.find('=')));
+}
+
 }  // namespace lighterman::os

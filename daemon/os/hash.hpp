@@ -34,5 +34,6 @@ std::string hmac_sha1(std::string_view key, std::string_view bytes);
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept;
 std::string random_bytes(std::size_t count);  ///< from the operating system
 std::string random_id();                      ///< 32 hex digits
+std::string random_token();  ///< "lm_" and 43 characters (RFC 4648 section 5): 256 random bits
 
 }  // namespace lighterman::os

@@ -80,10 +80,15 @@ void let_plugins_plan(RunPlan& plan, const PlanScene& scene, const Ask& ask) {
   plan.images = std::move(images);
 }
 
-std::optional<std::string> why_denied(const Decision& decision) {
+std::vector<policy::Said<std::string>> denials(const Decision& decision) {
   std::vector<policy::Said<std::string>> all = decision.deny;
   for (const policy::Said<std::string>& problem : decision.problems)
     all.push_back({concat("its hook failed, which denies: ", problem.value), problem.plugin});
+  return all;
+}
+
+std::optional<std::string> why_denied(const Decision& decision) {
+  const std::vector<policy::Said<std::string>> all = denials(decision);
   if (all.empty()) return {};
   return policy::reasons(all);
 }

@@ -30,6 +30,9 @@ void unite(std::vector<TagPlan>& tags, const std::vector<policy::Said<TagPlan>>&
 /// closed).
 std::optional<std::string> why_denied(const policy::Decision& decision);
 
+/// The same with who said so, one by one.
+std::vector<policy::Said<std::string>> denials(const policy::Decision& decision);
+
 /// One thing a plugin said, for people.
 struct Said {
   std::string plugin, text;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "audit/trail.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
@@ -183,6 +184,12 @@ policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::ob
     decision =
         Hooks(yard_, store_, journal_, run_).ask(policy::Hook::on_staged, plan_.image, facts, stop);
     decision.deny.insert(decision.deny.begin(), scanned.deny.begin(), scanned.deny.end());
+    for (const auto& denial : denials(decision))
+      audit::Trail(store_).note(
+          {.who = concat("plugin \"", denial.plugin, '"'),
+           .deed = "deny",
+           .subject = concat("image ", plan_.image, " of run ", run_.id, ", ", image.manifest),
+           .why = denial.value});
     return {{"digest", image.manifest.text()},
             {"denied", why_denied(decision).value_or("")},
             {"decision", to_json(decision)}};
@@ -256,6 +263,7 @@ void ImageRun::endorse(const Destination& destination, const StagedImage& image,
     const auto records = attach(subject, {each.key}, each.assertions,
                                 destination.client->options().signatures, system_now(), stop);
     store_.put_signatures(records);
+    note_signatures(store_, records, concat("run ", run_.id));
     for (const SignatureRecord& record : records)
       log("trust").note(concat(destination.repository.name(), ": ", record.predicate_type, " (",
                                record.form, ") by key ", record.key_hint));

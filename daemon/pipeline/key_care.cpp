@@ -143,9 +143,12 @@ void Round::sign_again(const Reference& image, const std::vector<SignatureRecord
     const Subject subject{
         &client, image, {manifest->media_type, manifest->digest, manifest->bytes.size()}};
     const Said said = said_by(older, subject, records);
-    for (const auto& [form, assertions] : said.by_form)
-      store_.put_signatures(
-          attach(subject, {*key_}, assertions, parse_signature_forms(form), now_, stop_));
+    for (const auto& [form, assertions] : said.by_form) {
+      const auto made =
+          attach(subject, {*key_}, assertions, parse_signature_forms(form), now_, stop_);
+      store_.put_signatures(made);
+      note_signatures(store_, made, concat("it replaced key ", older.public_key.hint()));
+    }
     if (!said.missing.empty())
       throw Error(ErrorKind::not_found,
                   concat("what the key signed does not stand there any more, or was changed: ",

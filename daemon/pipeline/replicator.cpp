@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "audit/trail.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "pipeline/due.hpp"
@@ -84,6 +85,10 @@ ReplicatePlan Replicator::perform_rule(const std::string& name, bool dry_run,
   for (const Replication& each : plan.missing) store_.add_replication(each);
   for (const auto& [tag, digest] : plan.vanished) {
     yard->registry(tag.host()).delete_tag(tag, digest, stop);
+    audit::Trail(store_).note({.who = concat("rule \"", name, '"'),
+                               .deed = "delete",
+                               .subject = tag.text(),
+                               .why = "it is gone at its source"});
     tell_("info", concat(tag, " taken away: it is gone at its source (rule ", name, ")"));
   }
   return plan;
@@ -110,9 +115,15 @@ std::vector<RepositoryFate> Replicator::retain(const std::string& name, bool app
   const std::shared_ptr<Yard> yard = yard_();
   const auto& rule = named(yard->config().retain, name, "retain");
   std::vector<RepositoryFate> plan = plan_retention(*yard, store_, rule, stop);
-  if (apply)
-    perform_retention(
-        *yard, store_, plan, [&](const std::string& text) { tell_("info", text); }, stop);
+  if (!apply) return plan;
+  perform_retention(
+      *yard, store_, plan,
+      [&](const std::string& text) {
+        tell_("info", text);
+        audit::Trail(store_).note(
+            {.who = concat("rule \"", name, '"'), .deed = "delete", .subject = text});
+      },
+      stop);
   return plan;
 }
 
@@ -210,16 +221,27 @@ void Replicator::schedule(const std::stop_token& stop) {
     const std::shared_ptr<Yard> yard = yard_();
     for (const config::ReplicateRule& rule : yard->config().replicate) {
       if (rule.when == config::ReplicateWhen::scheduled)
-        when_due("replicate", rule.name, rule.schedule,
-                 [&] { perform_rule(rule.name, false, stop); });
+        when_due("replicate", rule.name, rule.schedule, [&] {
+          note_schedule("replicate", rule.name, rule.schedule);
+          perform_rule(rule.name, false, stop);
+        });
     }
     for (const config::RetainRule& rule : yard->config().retain) {
       if (!rule.schedule.empty())
-        when_due("retain", rule.name, rule.schedule, [&] { retain(rule.name, true, stop); });
+        when_due("retain", rule.name, rule.schedule, [&] {
+          note_schedule("retain", rule.name, rule.schedule);
+          retain(rule.name, true, stop);
+        });
     }
     std::unique_lock lock(mutex_);
     woken_.wait_for(lock, stop, look_again, [] { return false; });
   }
+}
+
+void Replicator::note_schedule(const std::string& deed, const std::string& rule,
+                               const std::string& cron) {
+  audit::Trail(store_).note(
+      {.who = concat("schedule \"", cron, '"'), .deed = deed, .subject = concat("rule ", rule)});
 }
 
 void Replicator::when_due(const std::string& scope, const std::string& name,

@@ -59,6 +59,7 @@ class Replicator {
   void fail(Replication& replication, const Error& error, const std::string& stopped);
   void schedule(const std::stop_token& stop);
   void look_after_journeys();
+  void note_schedule(const std::string& deed, const std::string& rule, const std::string& cron);
   void when_due(const std::string& scope, const std::string& name, const std::string& cron,
                 const std::function<void()>& act);
 

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <set>
 
+#include "audit/trail.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
@@ -268,6 +269,11 @@ policy::Decision Rescan::ask(Yard& yard, const Publication& publication, const F
     marked.denied = policy::reasons(decision.deny);
     store_.update_publication(marked);
     tell_("warn", concat(marked.image, '@', marked.digest, " is denied: ", marked.denied));
+    for (const auto& denial : decision.deny)
+      audit::Trail(store_).note({.who = concat("plugin \"", denial.plugin, '"'),
+                                 .deed = "deny",
+                                 .subject = concat(marked.image, '@', marked.digest),
+                                 .why = denial.value});
   }
   for (const policy::Action& action : decision.actions)
     if (action.kind == "untag") untag(yard, marked, action, stop);

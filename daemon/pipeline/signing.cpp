@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <future>
 
+#include "audit/trail.hpp"
 #include "core/error.hpp"
 #include "os/hash.hpp"
 #include "pipeline/attached.hpp"
@@ -238,6 +239,19 @@ std::vector<SignatureRecord> attach(const Subject& subject, const Keys& keys,
     for (SignatureRecord& each : bundles.get()) records.push_back(std::move(each));
     return records;
   });
+}
+
+void note_signatures(store::Store& store, const std::vector<SignatureRecord>& records,
+                     const std::string& why) {
+  if (records.empty()) return;
+  std::vector<std::string> said;
+  said.reserve(records.size());
+  for (const SignatureRecord& each : records)
+    said.push_back(concat(each.predicate_type, " (", each.form, ") by key ", each.key_hint));
+  audit::Trail(store).note({.who = "the daemon",
+                            .deed = "sign",
+                            .subject = records.front().image.text(),
+                            .why = concat(why, ": ", join(said, ", "))});
 }
 
 }  // namespace lighterman::pipeline

@@ -13,6 +13,10 @@
 #include "trust/keys.hpp"
 #include "trust/payload.hpp"
 
+namespace lighterman::store {
+class Store;
+}
+
 namespace lighterman::pipeline {
 
 /// An image in a repository, by digest: no tag needs to name it yet.
@@ -45,6 +49,10 @@ using Keys = std::vector<std::reference_wrapper<const trust::Key>>;
 std::vector<SignatureRecord> attach(const Subject& subject, const Keys& keys,
                                     const std::vector<Assertion>& assertions, SignatureForms forms,
                                     Instant now, const std::stop_token& stop);
+
+/// Into the audit trail: the keys made these, for `why`.
+void note_signatures(store::Store& store, const std::vector<SignatureRecord>& records,
+                     const std::string& why);
 
 /// What a signature must say beyond the digest.
 struct Demand {

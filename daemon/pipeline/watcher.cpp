@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "audit/trail.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "intake/cron.hpp"
@@ -47,6 +48,13 @@ bool is_known(store::Store& store, const std::string& source, const std::string&
                      [&](const Run& run) { return run.event.ref == ref; });
 }
 
+void note_run(store::Store& store, const std::string& who, const PushEvent& event, RunId run) {
+  audit::Trail(store).note({.who = who,
+                            .deed = "run",
+                            .subject = concat("run ", run, " of ", event.source),
+                            .why = concat(event.ref, ": ", event.reason)});
+}
+
 }  // namespace
 
 std::vector<RunId> catch_up(const config::Source& source,
@@ -72,7 +80,9 @@ std::vector<RunId> catch_up(const config::Source& source,
       event.reason =
           origin == Origin::poll ? "polling found a new commit" : "no webhook told of this commit";
       event.received = clock();
-      added.push_back(store.add(event, supersede(source.supersede)).run);
+      const store::Added one = store.add(event, supersede(source.supersede));
+      if (!one.duplicate) note_run(store, "the daemon", event, one.run);
+      added.push_back(one.run);
     }
     store.put_head(source.name, ref, commit);
   }
@@ -119,23 +129,26 @@ void Watcher::add_duties(const config::Source& source) {
     const intake::Cron cron = intake::Cron::parse(schedule.cron);
     const auto first = next(cron, clock_());
     if (!first) continue;
-    duties_.push_back({source.name, *first, false,
-                       [this, &source, &schedule, cron](Instant now, const std::stop_token& stop) {
-                         PushEvent event;
-                         event.source = source.name;
-                         event.origin = Origin::schedule;
-                         event.ref = schedule.ref;
-                         if (event.ref.empty()) {
-                           event.ref = yard_->mirror(source.name).default_branch(stop).value_or("");
-                         }
-                         const auto minute = std::chrono::floor<std::chrono::minutes>(now);
-                         event.delivery = concat("schedule:", schedule.cron, ':', event.ref, ':',
-                                                 render_time(minute));
-                         event.reason = concat("schedule ", schedule.cron);
-                         event.received = now;
-                         store_.add(event, store::Store::Supersede::no);
-                         return next(cron, now).value_or(Instant::max());
-                       }});
+    duties_.push_back(
+        {source.name, *first, false,
+         [this, &source, &schedule, cron](Instant now, const std::stop_token& stop) {
+           PushEvent event;
+           event.source = source.name;
+           event.origin = Origin::schedule;
+           event.ref = schedule.ref;
+           if (event.ref.empty()) {
+             event.ref = yard_->mirror(source.name).default_branch(stop).value_or("");
+           }
+           const auto minute = std::chrono::floor<std::chrono::minutes>(now);
+           event.delivery =
+               concat("schedule:", schedule.cron, ':', event.ref, ':', render_time(minute));
+           event.reason = concat("schedule ", schedule.cron);
+           event.received = now;
+           const store::Added added = store_.add(event, store::Store::Supersede::no);
+           if (!added.duplicate)
+             note_run(store_, concat("schedule \"", schedule.cron, '"'), event, added.run);
+           return next(cron, now).value_or(Instant::max());
+         }});
   }
 }
 

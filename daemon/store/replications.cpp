@@ -96,22 +96,26 @@ std::int64_t Store::add_replication(const Replication& replication) {
 }
 
 std::optional<Replication> Store::claim_replication(Instant now) {
+  const auto due = [&](Connection& database) -> std::optional<std::int64_t> {
+    Statement row = database.query(
+        "SELECT id FROM replications AS mine WHERE state = 'waiting' AND due <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM replications WHERE state = 'running' AND target = mine.target)"
+        " ORDER BY due, id LIMIT 1",
+        now);
+    if (!row.step()) return {};
+    return row.number(0);
+  };
+  // Whoever waits for work asks whenever something changed. Asking must change nothing, or those
+  // who wait would wake one another for ever.
+  if (!inside_->readers.with(due)) return {};
   return inside_->write(Watched::yes, [&](Connection& database) -> std::optional<Replication> {
-    std::int64_t id = 0;
-    {
-      Statement row = database.query(
-          "SELECT id FROM replications AS mine WHERE state = 'waiting' AND due <= ? AND NOT EXISTS"
-          " (SELECT 1 FROM replications WHERE state = 'running' AND target = mine.target)"
-          " ORDER BY due, id LIMIT 1",
-          now);
-      if (!row.step()) return {};
-      id = row.number(0);
-    }
+    const auto id = due(database);
+    if (!id) return {};
     database.perform(
         "UPDATE replications SET state = 'running', tries = tries + 1, started = ?, ended = NULL"
         " WHERE id = ?",
-        now, id);
-    return find_replication(database, id);
+        now, *id);
+    return find_replication(database, *id);
   });
 }
 

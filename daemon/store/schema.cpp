@@ -261,11 +261,49 @@ END;
 CREATE INDEX publications_tagged ON publications (source, image) WHERE gone = 0;
 )sql";
 
-constexpr std::array steps_to_here{version_1, version_2, version_3, version_4,
-                                   version_5, version_6, version_7, version_8};
+// Tokens that were made by `token new`, the audit trail, and indexes for lists of runs.
+constexpr const char* version_9 = R"sql(
+CREATE TABLE tokens (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  name    TEXT NOT NULL,
+  sha256  TEXT NOT NULL UNIQUE,                 -- 64 hex digits; the token itself is nowhere
+  role    TEXT NOT NULL,
+  sources TEXT NOT NULL,                        -- '[]': all
+  creator TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  expires INTEGER,
+  used    INTEGER,
+  revoked INTEGER
+);
+CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked IS NULL;
 
-/// "LtMn", so that another program's database is not taken for an old one of ours.
-constexpr std::int64_t application = 0x4c744d6e;
+CREATE TABLE audit (
+  number   INTEGER PRIMARY KEY AUTOINCREMENT,   -- so that the end cannot be cut off unseen
+  moment   INTEGER NOT NULL,
+  who      TEXT NOT NULL,
+  deed     TEXT NOT NULL,
+  subject  TEXT NOT NULL,
+  why      TEXT NOT NULL,
+  address  TEXT NOT NULL,
+  previous TEXT NOT NULL,                       -- the hash of the entry before
+  hash     TEXT NOT NULL
+);
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+BEGIN
+  SELECT RAISE(ABORT, 'the audit trail is only added to');
+END;
+CREATE TRIGGER audit_keeps BEFORE DELETE ON audit
+BEGIN
+  SELECT RAISE(ABORT, 'the audit trail is only added to');
+END;
+
+-- Lists of what is rare among many runs.
+CREATE INDEX runs_by_state ON runs (state);
+CREATE INDEX runs_by_ref ON runs (ref);
+)sql";
+
+constexpr std::array steps_to_here{version_1, version_2, version_3, version_4, version_5,
+                                   version_6, version_7, version_8, version_9};
 
 std::int64_t pragma(Connection& database, const char* question) {
   Statement answer = database.query(question);
@@ -275,7 +313,7 @@ std::int64_t pragma(Connection& database, const char* question) {
 void refuse_strangers(Connection& database) {
   const std::int64_t owner = pragma(database, "PRAGMA application_id");
   const std::int64_t objects = pragma(database, "SELECT count(*) FROM sqlite_schema");
-  if (owner == application || (owner == 0 && objects == 0)) return;
+  if (owner == application_id || (owner == 0 && objects == 0)) return;
   throw Error(
       ErrorKind::invalid,
       concat(database.file(), ": another program's database; name an empty place for ours"));
@@ -299,7 +337,7 @@ void migrate(Connection& database, std::span<const char* const> steps) {
   for (std::int64_t version = found; version < known; ++version)
     during(concat("bringing the schema to version ", version + 1),
            [&] { database.execute(steps[static_cast<std::size_t>(version)]); });
-  database.execute(concat("PRAGMA application_id = ", application));
+  database.execute(concat("PRAGMA application_id = ", application_id));
   database.execute(concat("PRAGMA user_version = ", known));
   database.execute("COMMIT");
 }

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "store/connection.hpp"
 
 namespace lighterman::store {
+
+/// "LtMn", so that another program's database is not taken for an old one of ours.
+inline constexpr std::int64_t application_id = 0x4c744d6e;
 
 /// The way to the present schema: step N leads from version N to N + 1. Steps that were released
 /// are never changed; a new need is a new step.

@@ -272,8 +272,11 @@ class Store {
   std::int64_t forget_findings(Instant before);
   std::int64_t forget_scans(Instant before);  ///< the facts in the scope "scan" of older scans
 
- private:
   struct Inside;
+  /// For the parts of this room that have headers of their own: tokens, ledger, backup.
+  Inside& inside() noexcept { return *inside_; }
+
+ private:
   std::unique_ptr<Inside> inside_;
 };
 

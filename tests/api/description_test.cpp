@@ -193,6 +193,14 @@ TEST(Description, FitsWhatIsAnswered) {
   expect_described(house.post(base + "/retention", R"({"rule":"old"})"), "post",
                    base + "/retention");
   expect_described(house.post(base + "/retention", R"({"rule":"x"})"), "post", base + "/retention");
+  expect_described(house.get(base + "/audit"), "get", base + "/audit");
+  expect_described(house.get(base + "/audit?limit=0"), "get", base + "/audit");
+  expect_described(house.get(base + "/tokens"), "get", base + "/tokens");
+  const std::string revoke = base + "/tokens/{name}/revoke";
+  for (const char* wish : {R"({"name":"a b","role":"admin"})", R"({"name":"a","role":"viewer"})",
+                           R"({"name":"a","role":"admin","sources":["x"]})"})
+    expect_described(house.post(base + "/tokens", wish), "post", base + "/tokens");
+  expect_described(house.post(base + "/tokens/x/revoke", "{}"), "post", revoke);
   os::ScratchFolder keys;
   trust::Keyring ring(keys.path());
   ring.add("release", Secret(), system_now());
@@ -206,6 +214,14 @@ TEST(Description, FitsWhatIsAnswered) {
   expect_described(house.get("/metrics"), "get", "/metrics");
   house.readiness = {false, "starting"};
   expect_described(house.get("/readyz"), "get", "/readyz");
+  // The first token ends the time without tokens.
+  const auto made = house.post(base + "/tokens", R"({"name":"root","role":"admin"})");
+  expect_described(made, "post", base + "/tokens");
+  const httplib::Headers root{
+      {"Authorization", concat("Bearer ", json::value_to<std::string>(parsed(made).at("token")))}};
+  expect_described(house.get(base + "/tokens", root), "get", base + "/tokens");
+  expect_described(house.get(base + "/tokens"), "get", base + "/tokens");
+  expect_described(house.post(base + "/tokens/root/revoke", "{}", root), "post", revoke);
 }
 
 }  // namespace

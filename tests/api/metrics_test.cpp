@@ -187,6 +187,29 @@ TEST(Metrics, CountWebhooksByForgeAndWhatCameOfThem) {
   EXPECT_EQ(count("broken") - broken, 1);
 }
 
+TEST(Metrics, CountRequestsByRouteAndAnswer) {
+  House house;
+  const auto count = [&](const std::string& labels) {
+    const std::string text = house.get("/metrics").body;
+    const std::string name = concat("\nlighterman_api_requests_total{", labels, "} ");
+    const std::size_t at = text.find(name);
+    return at == std::string::npos ? 0.0 : std::stod(text.substr(at + name.size()));
+  };
+  const std::string known = R"(code="200",method="GET",route="/api/v1/runs/{id}")";
+  const std::string missing = R"(code="404",method="GET",route="/api/v1/runs/{id}")";
+  const std::string nowhere = R"(code="404",method="GET",route="none")";
+  const double before = count(known), missed = count(missing), lost = count(nowhere);
+  house.push("1");
+  house.get("/api/v1/runs/1");
+  house.get("/api/v1/runs/1");
+  house.get("/api/v1/runs/2");
+  house.get("/nowhere/1");
+  house.get("/nowhere/2");
+  EXPECT_EQ(count(known), before + 2);
+  EXPECT_EQ(count(missing), missed + 1);
+  EXPECT_EQ(count(nowhere), lost + 2) << "paths that are no routes make no series of their own";
+}
+
 TEST(Metrics, AreForWhoeverHasATokenUnlessTheyAreOpen) {
   config::Config config;
   config.tokens = {{"ann", std::string(os::sha256("anns").hex()), "", Role::viewer}};

@@ -34,8 +34,10 @@ TEST(Session, StandsForTheTokenWithoutHoldingIt) {
   House house(House::quick(), with_token("t0ken"));
   const auto reply = log_in(house, "t0ken");
   EXPECT_EQ(reply.status, 200);
-  EXPECT_EQ(parsed(reply),
-            (json::object{{"caller", "ann"}, {"role", "trigger"}, {"tokens", true}}));
+  EXPECT_EQ(
+      parsed(reply),
+      (json::object{
+          {"caller", "ann"}, {"role", "trigger"}, {"sources", json::array()}, {"tokens", true}}));
   const std::string cookie = reply.get_header_value("Set-Cookie");
   EXPECT_EQ(cookie.find("t0ken"), std::string::npos);
   EXPECT_EQ(cookie.find(os::sha256("t0ken").hex()), std::string::npos);
@@ -127,7 +129,8 @@ TEST(Session, LetsNobodyTryManyTokens) {
   EXPECT_EQ(refused.get_header_value("Retry-After"), "60");
   EXPECT_EQ(log_in(house, "t0ken", {{"X-Forwarded-For", "192.0.2.1, 198.51.100.7"}}).status, 200)
       << "behind a proxy on this machine others are not kept out";
-  EXPECT_EQ(house.get("/api/v1/runs", {{"Authorization", "Bearer t0ken"}}).status, 200);
+  EXPECT_EQ(house.get("/api/v1/runs", {{"Authorization", "Bearer t0ken"}}).status, 429)
+      << "there is one door, and the same lock";
   seconds = 61;
   EXPECT_EQ(log_in(house, "t0ken").status, 200);
 }
@@ -145,7 +148,8 @@ TEST(Session, RefusesWhatIsNoLogin) {
 TEST(Session, IsNotNeededWithoutTokens) {
   House house;
   EXPECT_EQ(parsed(house.get("/api/v1/session")),
-            (json::object{{"caller", ""}, {"role", "operator"}, {"tokens", false}}));
+            (json::object{
+                {"caller", ""}, {"role", "admin"}, {"sources", json::array()}, {"tokens", false}}));
 }
 
 TEST(Sessions, AreBoundedAndTheLongestUnusedGoFirst) {

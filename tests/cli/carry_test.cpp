@@ -91,6 +91,9 @@ TEST(Carry, OldTagsAreShownBeforeTheyGo) {
   EXPECT_TRUE(has(plan.out, "lighterman retain old --apply")) << plan.out;
   EXPECT_TRUE(harbour.published("first"));
   EXPECT_EQ(harbour.say({"retain", "old", "--apply"}).code, 0);
+  const Said trail = harbour.say({"audit", "show"});
+  EXPECT_TRUE(has(trail.out, "rule \"old\"  delete  ")) << trail.out;
+  EXPECT_TRUE(has(trail.out, "somebody on this machine  retain  rule old")) << trail.out;
   EXPECT_FALSE(harbour.published("first"));
   EXPECT_TRUE(harbour.published("main"));
 }

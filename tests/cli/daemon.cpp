@@ -62,6 +62,8 @@ void Harbour::start() {
       [&] {
         net::Request request;
         request.url = concat(environment.at("LIGHTERMAN_SERVER"), "/readyz");
+        if (environment.contains("LIGHTERMAN_CA_FILE"))
+          request.trust.ca_file = environment.at("LIGHTERMAN_CA_FILE");
         try {
           return client.perform(request).status == 200;
         } catch (const Error&) {

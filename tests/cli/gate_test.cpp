@@ -142,6 +142,10 @@ TEST(TheGate, LetsAnOperatorPublishWhatItDeniedWithTheReasonKept) {
   const Said shown = harbour.say({"show", id});
   EXPECT_NE(shown.out.find("allowed by the API: minizip is not used"), std::string::npos)
       << shown.out;
+  const std::string trail = harbour.say({"audit", "show"}).out;
+  for (const char* part :
+       {"plugin \"scan\"  deny  image ", "  sign  ", "somebody on this machine  allow  run "})
+    EXPECT_NE(trail.find(part), std::string::npos) << part << "\n" << trail;
   EXPECT_EQ(harbour.say({"allow", id, "--reason", "again"}).code, 1);
 
   // What was allowed is still what it is.

@@ -260,6 +260,40 @@ TEST(Config, TellsEverythingWrongAtOnce) {
   }
 }
 
+TEST(Config, TellsTheLineOfPartsThatDoNotFitOneAnother) {
+  const std::string why = refusal(
+      "listen: 127.0.0.1:7070\nlog_format: jsn\n"
+      "sources:\n  a:\n    url: /a.git\n    image: localhost/a\n    forge: gitae\n");
+  EXPECT_TRUE(has(why, "lighterman.yml:2: log_format: ")) << why;
+  EXPECT_TRUE(has(why, "lighterman.yml:7: sources.a.forge: ")) << why;
+}
+
+TEST(Config, SaysWhoIsBelieved) {
+  const std::string sources = "sources: {a: {url: /a.git, image: localhost/a}}\n";
+  const Config config =
+      parse(concat(sources,
+                   "tls: {cert: /c.pem, key: /k.pem}\ntrusted_proxies: [10.0.0.0/8, '::1']\n"
+                   "identity: {user: X-User, roles: {ops: admin}, everybody: viewer}\n"
+                   "tokens: [{name: t, place: 'env:T', role: admin, sources: [a]}]\n"),
+            "l.yml");
+  EXPECT_EQ(config.tls->key_file, "/k.pem");
+  EXPECT_EQ(config.base_url(), "https://127.0.0.1:7070");
+  EXPECT_EQ(config.identity->groups.at("ops"), Role::admin);
+  EXPECT_EQ(config.identity->everybody, Role::viewer);
+  EXPECT_EQ(config.tokens[0].sources, std::vector<std::string>{"a"});
+  EXPECT_EQ(render(parse(render(config), "again.yml")), render(config));
+
+  const auto refused = [&](const std::string& text) { return refusal(concat(sources, text)); };
+  EXPECT_TRUE(has(refused("tls: {cert: /c.pem}"), "tls: needs both `cert` and `key`"));
+  EXPECT_TRUE(has(refused("trusted_proxies: [10.0.0/8]"), "trusted_proxies: \"10.0.0/8\" is"));
+  EXPECT_TRUE(has(refused("identity: {everybody: viewer}"), "identity: needs `trusted_proxies`"));
+  EXPECT_TRUE(has(refused("trusted_proxies: [10.0.0.1]\nidentity: {}"), "gives nobody a role"));
+  EXPECT_TRUE(has(refused("trusted_proxies: [10.0.0.1]\nidentity: {roles: {a: god}}"),
+                  "identity.roles.a: unknown role"));
+  EXPECT_TRUE(has(refused("tokens: [{name: t, place: 'env:T', sources: [b]}]"),
+                  "token \"t\": no source is called \"b\""));
+}
+
 TEST(Config, NeverRepeatsAPasswordWrittenWhereAPlaceBelongs) {
   const std::string why = refusal(
       "registries: {reg.example: {username: u, password: hunter2}}\n"

@@ -70,6 +70,12 @@ TEST_F(Replications, TwoNeverWriteToOneRepositoryAtTheSameTime) {
   EXPECT_TRUE(store.claim_replication(now));
 }
 
+TEST_F(Replications, AreAskedForWithoutWakingOthersWhoAsk) {
+  const std::uint64_t seen = store.version();
+  EXPECT_FALSE(store.claim_replication(now));
+  EXPECT_EQ(store.version(), seen) << "two who wait would keep a processor each";
+}
+
 TEST_F(Replications, WaitUntilTheirTime) {
   Replication later = wanted('a', {"a"});
   later.due = now + std::chrono::hours(1);

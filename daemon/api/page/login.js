@@ -22,7 +22,7 @@ export function login_view(place, done) {
   }},
   el('h1', {}, t('Log in')),
   el('label', {class: 'field wide', for: 'token'}, el('span', {}, t('Token')), token),
-  el('p', {class: 'quiet'}, t('One of those under "tokens" in the daemon\'s configuration. It is not kept in the browser.')),
+  el('p', {class: 'quiet'}, t('One that `lighterman token new` made, or one of the daemon\'s configuration. It is not kept in the browser.')),
   trouble, go));
   token.focus();
 }

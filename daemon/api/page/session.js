@@ -1,6 +1,6 @@
 // Who looks, and what they may do.
 
-const ranks = ['viewer', 'trigger', 'operator'];
+const ranks = ['viewer', 'trigger', 'operator', 'admin'];
 
 export const session = {
   known: false, caller: '', role: 'viewer', tokens: false,

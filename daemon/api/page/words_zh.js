@@ -18,7 +18,7 @@ export const chinese = {
   'No plugin had an opinion.': '没有插件提出意见。', 'No plugin was asked yet.': '尚未询问插件。', 'No run has ended yet.': '尚无已结束的运行。',
   'No run is like this.': '没有符合条件的运行。', 'No runs yet. Push to a source, or build one by hand.': '尚无运行。请推送代码，或手动构建。',
   'No sources.': '没有源。', 'Nothing is published yet.': '尚未发布。', 'Nothing was found.': '未发现漏洞。', 'Nothing was published.': '未发布任何内容。',
-  'Older': '更早', 'One of those under "tokens" in the daemon\'s configuration. It is not kept in the browser.': '守护进程配置中 "tokens" 下的任意一个。浏览器不会保存它。',
+  'Older': '更早', 'One that `lighterman token new` made, or one of the daemon\'s configuration. It is not kept in the browser.': '由 `lighterman token new` 生成，或守护进程配置中的任意一个。浏览器不会保存它。',
   'Pages': '分页', 'Parts of the run': '运行的各部分', 'Plugin': '插件', 'Policy': '策略', 'Publish it although it was denied': '尽管被拒绝仍然发布',
   'Published': '已发布', 'Publishing failed.': '发布失败。', 'Queue': '排队', 'Reason': '原因', 'Repository': '仓库', 'Retry': '重试',
   'Retry of': '重试自', 'Run {id}, {state}, {source} {ref}': '运行 {id}，{state}，{source} {ref}', 'Runs': '运行', 'Scan': '扫描',
@@ -66,5 +66,5 @@ export const chinese = {
   'key:fresh': '有效', 'key:old': '将到期', 'key:expired': '已过期', 'key:retiring': '轮换中', 'key:retired': '已退役', 'key:ended': '已结束',
   'severity:CRITICAL': '严重', 'severity:HIGH': '高危', 'severity:MEDIUM': '中危', 'severity:LOW': '低危', 'severity:UNKNOWN': '未知',
   'origin:webhook': '推送', 'origin:api': 'API', 'origin:schedule': '定时', 'origin:poll': '轮询', 'origin:catch_up': '补漏', 'origin:retry': '重试',
-  'role:viewer': '只读', 'role:trigger': '可触发', 'role:operator': '操作员',
+  'role:viewer': '只读', 'role:trigger': '可触发', 'role:operator': '操作员', 'role:admin': '管理员',
 };

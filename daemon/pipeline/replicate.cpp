@@ -194,6 +194,8 @@ Replication replication(const std::string& rule, Reference source, Reference tar
 }
 
 Reference target_of(const ReplicateRule& rule, const Reference& repository) {
+  // It goes nowhere, but is asked of mirrors.
+  if (rule.to.empty()) return repository;
   return below(rule.to, renamed(rule.rename, repository));
 }
 
@@ -210,8 +212,10 @@ std::vector<Replication> replications_after(const config::Config& config, RunId 
       std::vector<std::string> tags = tags_set(image);
       std::erase_if(tags, [&](const std::string& tag) { return !selection.takes_tag(tag); });
       const Reference target = target_of(rule, repository);
-      const bool there = std::ranges::any_of(
-          published, [&](const PublishedImage& each) { return each.reference.bare() == target; });
+      const bool there =
+          !rule.to.empty() && std::ranges::any_of(published, [&](const PublishedImage& each) {
+            return each.reference.bare() == target;
+          });
       if (tags.empty() || there) continue;
       Replication each = replication(rule.name, image.reference, target, std::move(tags));
       each.run = run;

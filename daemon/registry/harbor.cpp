@@ -422,15 +422,17 @@ std::optional<HarborJob> Harbor::last_collection(const std::stop_token& stop) {
                    moment(fields, "update_time")};
 }
 
-std::map<Digest, std::optional<Instant>> Harbor::pulls(const Reference& repository,
-                                                       const std::stop_token& stop) {
-  std::map<Digest, std::optional<Instant>> found;
+std::map<Digest, HarborArtifact> Harbor::artifacts(const Reference& repository,
+                                                   const std::stop_token& stop) {
+  std::map<Digest, HarborArtifact> found;
   for (const json::value& each :
        list(concat(path_of(repository), "/artifacts"),
-            concat("reading when ", repository.repository(), " was pulled"), "list artifact",
-            stop)) {
+            concat("listing the images of ", repository.repository()), "list artifact", stop)) {
     const Fields fields(each, "artifact");
-    found.emplace(Digest::parse(fields.text("digest")), moment(fields, "pull_time"));
+    HarborArtifact artifact{moment(fields, "push_time"), moment(fields, "pull_time"), {}};
+    for (const json::value& child : fields.list("references"))
+      artifact.children.push_back(Digest::parse(Fields(child, "reference").text("child_digest")));
+    found.emplace(Digest::parse(fields.text("digest")), std::move(artifact));
   }
   return found;
 }

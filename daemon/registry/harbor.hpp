@@ -56,6 +56,12 @@ struct HarborRetention {
   HarborSchedule schedule;
 };
 
+/// What Harbor knows of an image or an index.
+struct HarborArtifact {
+  std::optional<Instant> pushed, pulled;  ///< the last time; empty: never
+  std::vector<Digest> children;           ///< of an index
+};
+
 /// Harbor by its own API (goharbor/harbor, api/v2.0/swagger.yaml), with the registry's credentials.
 /// Errors are those of registry::Client: denied names the permission. Any thread.
 class Harbor {
@@ -103,9 +109,9 @@ class Harbor {
   std::int64_t collect_garbage(const std::stop_token& stop);
   std::optional<HarborJob> last_collection(const std::stop_token& stop);
 
-  /// When each image of the repository was pulled last; an empty time: never.
-  std::map<Digest, std::optional<Instant>> pulls(const Reference& repository,
-                                                 const std::stop_token& stop);
+  /// The images and indexes of a repository. Unlike reading them it counts as no pull.
+  std::map<Digest, HarborArtifact> artifacts(const Reference& repository,
+                                             const std::stop_token& stop);
 
  private:
   net::Response ask(const std::string& method, const std::string& path, const std::string& body,

@@ -109,6 +109,26 @@ class FakeRegistry {
       if (found == manifests.end()) return refuse(response, 404, "MANIFEST_UNKNOWN");
       response.set_content(found->second.second, found->second.first);
     });
+    server_.Delete(R"(/v2/(.+)/manifests/(sha256:[0-9a-f]{64}))",
+                   [this](const Request& request, Response& response) {
+                     const std::lock_guard lock(mutex);
+                     const std::string name = request.matches[1], digest = request.matches[2];
+                     const auto found = manifests.find({name, digest});
+                     if (found == manifests.end()) return refuse(response, 404, "MANIFEST_UNKNOWN");
+                     const auto gone = found->second;
+                     std::erase_if(manifests, [&](const auto& entry) {
+                       return entry.first.first == name && entry.second == gone;
+                     });
+                     response.status = 202;
+                   });
+    server_.Get(R"(/v2/(.+)/tags/list)", [this](const Request& request, Response& response) {
+      const std::lock_guard lock(mutex);
+      std::vector<std::string> tags;
+      for (const auto& [key, manifest] : manifests)
+        if (key.first == request.matches[1] && !key.second.starts_with("sha256:"))
+          tags.push_back(concat('"', key.second, '"'));
+      response.set_content(concat(R"({"tags":[)", join(tags, ","), "]}"), "application/json");
+    });
     if (more) more(server_);
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::thread([this] { server_.listen_after_bind(); });

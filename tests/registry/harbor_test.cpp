@@ -228,12 +228,16 @@ TEST(Harbor, TellsWhenEachImageWasPulled) {
   for (int i = 0; i < 101; ++i)
     fake.artifacts.push_back(
         concat(R"({"digest":")", os::sha256(std::to_string(i)), R"(","pull_time":")",
-               i == 0 ? "0001-01-01T00:00:00.000Z" : "2026-01-02T03:04:05.000Z", R"("})"));
-  const auto pulls =
-      Harbor(scene.robot(fake.host())).pulls(repository(fake.host(), "acme/team/shop"), never);
-  EXPECT_EQ(pulls.size(), 101U) << "all pages count";
-  EXPECT_FALSE(pulls.at(os::sha256("0"))) << "it was never pulled";
-  EXPECT_EQ(pulls.at(os::sha256("100")), parse_time("2026-01-02T03:04:05Z"));
+               i == 0 ? "0001-01-01T00:00:00.000Z" : "2026-01-02T03:04:05.000Z",
+               R"(","push_time":"2026-01-01T00:00:00.000Z","references":[{"child_digest":")",
+               os::sha256("child"), R"("}]})"));
+  const auto images =
+      Harbor(scene.robot(fake.host())).artifacts(repository(fake.host(), "acme/team/shop"), never);
+  EXPECT_EQ(images.size(), 101U) << "all pages count";
+  EXPECT_FALSE(images.at(os::sha256("0")).pulled) << "it was never pulled";
+  EXPECT_EQ(images.at(os::sha256("100")).pulled, parse_time("2026-01-02T03:04:05Z"));
+  EXPECT_EQ(images.at(os::sha256("100")).pushed, parse_time("2026-01-01T00:00:00Z"));
+  EXPECT_EQ(images.at(os::sha256("7")).children, std::vector<Digest>{os::sha256("child")});
 }
 
 TEST(Harbor, KeepsThePasswordOutOfItsErrors) {

@@ -12,6 +12,7 @@
 #include "cli/doctor.hpp"
 #include "cli/plugin_verbs.hpp"
 #include "cli/policy_verbs.hpp"
+#include "cli/registry_verbs.hpp"
 #include "cli/serve.hpp"
 #include "cli/trust_verbs.hpp"
 #include "cli/verbs.hpp"
@@ -260,6 +261,7 @@ int main_of(int count, char** words_given) {
   add_plugin_verbs(app, words.chosen);
   add_trust_verbs(app, words.chosen);
   add_carry_verbs(app, words.chosen);
+  add_registry_verbs(app, words.chosen);
   add_other_verbs(app, words);
   try {
     app.parse(count, words_given);

@@ -18,6 +18,8 @@
 #include "os/file.hpp"
 #include "pipeline/commit_status.hpp"
 #include "pipeline/yard.hpp"
+#include "registry/harbor.hpp"
+#include "registry/product.hpp"
 #include "registry/trial.hpp"
 #include "scan/trivy.hpp"
 #include "trust/keyring.hpp"
@@ -150,12 +152,66 @@ class Rounds {
       add(concat("registry ", host), "look at its address and credentials (`registries:`)",
           [&] { return look_at_registry(options); });
       if (looks_.back().health == Health::broken) continue;
+      const registry::Product product = registry::find_product(options, store_, {});
+      if (product == registry::Product::harbor)
+        add(concat("Harbor at ", host), "", [&] { return look_at_harbor(options, targets); });
       for (const Reference& target : targets)
-        add(concat("push to ", target.name()), "give the account the permission to push", [&] {
-          registry::try_push(options, target, {});
-          return good("an upload could be begun");
-        });
+        add(concat("push to ", target.name()), "give the account the permission to push",
+            [&] { return look_at_push(options, product, target); });
     }
+  }
+
+  Look look_at_push(const registry::Options& options, registry::Product product,
+                    const Reference& target) {
+    if (options.create && product == registry::Product::harbor) {
+      const std::string project = registry::Harbor::project_of(target);
+      if (!registry::Harbor(options).has_project(project, {}))
+        return good(concat("project ", project, " is not there yet; a push creates it"));
+    }
+    try {
+      registry::try_push(options, target, {});
+    } catch (const Error& error) {
+      // Only a push creates, so that looking changes nothing.
+      if (!options.create || product != registry::Product::ecr ||
+          error.kind() != ErrorKind::not_found)
+        throw;
+      return good("the repository is not there yet; a push creates it");
+    }
+    return good("an upload could be begun");
+  }
+
+  /// Who we are to Harbor, whether that lasts, and whether it suffices.
+  Look look_at_harbor(const registry::Options& options, const std::set<Reference>& targets) {
+    registry::Harbor harbor(options);
+    const auto about = harbor.find({});
+    std::string seen = about && !about->version.empty() ? concat("version ", about->version)
+                                                        : std::string("some version");
+    if (about && about->read_only)
+      return broken(concat(seen, ", read-only"), "let an administrator end its read-only mode");
+    std::optional<registry::HarborRobot> robot;
+    try {
+      robot = harbor.find_robot({});
+    } catch (const Error& error) {
+      // A push needs no permission to look at robots.
+      if (error.kind() != ErrorKind::denied) throw;
+      return good(concat(seen, ", logged in as ", harbor.account(),
+                         ", who may not look at itself (permission: list robot)"));
+    }
+    seen += concat(", logged in as ", harbor.account().empty() ? "nobody" : harbor.account());
+    if (!robot) return good(seen);
+    if (robot->disabled) return broken(concat(seen, ", disabled"), "enable the robot in Harbor");
+    if (robot->expires) {
+      seen += concat(" until ", render_time(*robot->expires).substr(0, 10));
+      if (*robot->expires < now_) return broken(seen, "renew the robot account in Harbor");
+    }
+    for (const Reference& target : targets)
+      if (const std::string project = registry::Harbor::project_of(target);
+          !robot->may(project, "push", "repository"))
+        return broken(concat(seen, ", may not push repositories in project ", project),
+                      "give the robot this permission in Harbor");
+    if (robot->expires && *robot->expires < now_ + certificate_notice)
+      return doubtful(seen, "renew the robot account in Harbor");
+    return good(seen);
   }
 
   /// Somebody waits for the answer.

@@ -98,7 +98,8 @@ boost::json::object to_json(const Profile& profile) {
           {"deletes_tags", shown(profile.deletes_tags)},
           {"catalog", shown(profile.catalog)},
           {"least_chunk", profile.least_chunk},
-          {"largest_request", profile.largest_request}};
+          {"largest_request", profile.largest_request},
+          {"summary", describe(profile)}};
 }
 
 std::string describe(const Profile& profile) {

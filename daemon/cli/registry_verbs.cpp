@@ -53,7 +53,7 @@ int show_profiles(Remote& remote, const RegistryWords& words) {
 registry::Options options_of(const RegistryWords& words, const std::string& host) {
   registry::Options options;
   options.host = host;
-  if (!words.config.empty()) options = registry_options(config::load(words.config), host);
+  if (!words.config.empty()) options = pipeline::registry_options(config::load(words.config), host);
   if (words.plain_http) options.plain_http = true;
   // Somebody waits for the answer.
   options.retry.attempts = 2;

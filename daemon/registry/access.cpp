@@ -168,7 +168,7 @@ bool Access::is_own(const std::string& url, const std::stop_token& stop) {
   return net::Url::parse(url).origin() == net::Url::parse(base(stop)).origin();
 }
 
-std::optional<Credentials> Access::credentials() {
+std::optional<Credentials> Access::credentials(const std::stop_token& stop) {
   {
     const std::lock_guard lock(mutex_);
     if (std::chrono::steady_clock::now() < credentials_end_) return credentials_;
@@ -178,7 +178,7 @@ std::optional<Credentials> Access::credentials() {
   const bool ecr = options_.product == Product::ecr || ecr_place(options_.host);
   // ECR knows AWS's keys by the passwords alone that they get there.
   if (ecr && (!found || is_aws_key_id(found->first)) && find_aws_keys(options_)) {
-    const Ecr::Login login = Ecr(options_).log_in({});
+    const Ecr::Login login = Ecr(options_).log_in(stop);
     found = login.credentials;
     end = std::max(end, std::chrono::steady_clock::now() + (login.end - system_now()) / 2);
   }
@@ -199,7 +199,7 @@ void Access::add_credentials(net::Request& request, const std::string& scope,
   std::unique_lock lock(mutex_);
   if (kind_ == Kind::basic) {
     lock.unlock();
-    request.basic = credentials();
+    request.basic = credentials(stop);
     return;
   }
   if (kind_ != Kind::bearer) return;
@@ -259,7 +259,7 @@ net::Response Access::perform(net::Request request, const std::string& scope,
 
 Access::Token Access::fetch_token(const std::string& realm, const std::string& service,
                                   const std::string& scope, const std::stop_token& stop) {
-  const auto known = credentials();
+  const auto known = credentials(stop);
   net::Request request;
   request.trust = trust_;
   request.url = realm;

@@ -43,7 +43,7 @@ class Access {
   net::Response perform(net::Request request, const std::string& scope,
                         const std::stop_token& stop);
   /// What we log in with; empty: nothing. Of ECR it is the password that AWS's keys got there.
-  std::optional<Credentials> credentials();
+  std::optional<Credentials> credentials(const std::stop_token& stop);
   /// Fills in trust and credentials, for requests that others send.
   void prepare(net::Request& request, const std::string& scope, const std::stop_token& stop);
 

@@ -137,7 +137,7 @@ Client::Client(Options options, store::Store& store)
 Client::~Client() = default;
 const Options& Client::options() const noexcept { return inside_->options; }
 std::optional<std::pair<std::string, Secret>> Client::login() const {
-  return inside_->access.credentials();
+  return inside_->access.credentials({});
 }
 
 void Client::ping(const std::stop_token& stop) {

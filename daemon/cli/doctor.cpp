@@ -15,11 +15,13 @@
 #include "core/choices.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "engine/space.hpp"
 #include "os/file.hpp"
 #include "pipeline/commit_status.hpp"
 #include "pipeline/yard.hpp"
 #include "registry/harbor.hpp"
 #include "registry/product.hpp"
+#include "registry/profile.hpp"
 #include "registry/trial.hpp"
 #include "scan/trivy.hpp"
 #include "trust/keyring.hpp"
@@ -64,9 +66,12 @@ class Rounds {
                         error ? Health::broken : Health::doubtful});
     }
     add("data folder", "", [&] { return look_at_folder(); });
-    for (const engine::Options& each : config_->engines)
+    for (const engine::Options& each : config_->engines) {
       add(concat("engine ", each.name), "start it, or set its `host`",
           [&] { return look_at_engine(each.name); });
+      if (looks_.back().health == Health::broken) continue;
+      add(concat("disk of engine ", each.name), "", [&] { return look_at_space(each); });
+    }
     for (const auto& [name, source] : config_->sources) look_at_source(source);
     look_at_registries();
     if (config_->scan)
@@ -120,6 +125,21 @@ class Rounds {
     return good(seen);
   }
 
+  /// Old images and build cache are what fills the disks of builders.
+  static Look look_at_space(const engine::Options& options) {
+    const engine::Space space = engine::look_at_space(options, {});
+    const std::string seen =
+        concat("images take ", render_size(space.images), ", of which no container uses ",
+               render_size(space.unused), "; build cache ", render_size(space.cache));
+    if (options.cache_limit == 0 && space.cache > much_cache)
+      return doubtful(seen, "set `cache_limit` of this engine, where it is ours alone");
+    if (space.unused > much_unused)
+      return doubtful(seen,
+                      "remove what nobody uses, by docker image prune --all --filter "
+                      "until=240h");
+    return good(seen);
+  }
+
   void look_at_source(const config::Source& source) {
     add(concat("source ", source.name), "look at its `url` and credentials", [&] {
       source::Mirror mirror(pipeline::mirror_options(source), scratch_.path() / source.name);
@@ -158,6 +178,11 @@ class Rounds {
       for (const Reference& target : targets)
         add(concat("push to ", target.name()), "give the account the permission to push",
             [&] { return look_at_push(options, product, target); });
+      add(concat("what ", host, " can"), "", [&] {
+        registry::Client client(options, store_);
+        registry::look_around(client, *targets.begin(), {});
+        return good(describe(registry::profile_of(store_, host)));
+      });
     }
   }
 
@@ -279,6 +304,8 @@ class Rounds {
     return std::chrono::floor<std::chrono::hours>(length);
   }
 
+  static constexpr std::uint64_t much_cache = 50'000'000'000;
+  static constexpr std::uint64_t much_unused = 50'000'000'000;
   static constexpr std::uint64_t least_space = 1'000'000'000;
   static constexpr std::uint64_t least_files = 10'000;
   static constexpr days certificate_notice{14};

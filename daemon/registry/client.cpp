@@ -225,10 +225,16 @@ std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
 
 std::optional<Digest> Client::find_tag(const Reference& reference, const std::stop_token& stop) {
   const auto found = inside_->retried(stop, [&]() -> std::optional<std::string> {
-    const net::Response answer = inside_->ask(
-        "HEAD", inside_->url(reference, concat("/manifests/", name_of(reference)), stop),
-        pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
+    const auto ask = [&](const char* method) {
+      return inside_->ask(
+          method, inside_->url(reference, concat("/manifests/", name_of(reference)), stop),
+          pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
+    };
+    net::Response answer = ask("HEAD");
     if (answer.status == 404 || inside_->is_missing(answer, reference, stop)) return {};
+    // The answer to a HEAD cannot say why.
+    if (answer.status == 401 || answer.status == 403) answer = ask("GET");
+    if (answer.status == 404) return {};
     if (answer.status != 200)
       refuse(inside_->options, answer, concat("looking for ", reference.text()),
              concat("pull from ", reference.repository()));

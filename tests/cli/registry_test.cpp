@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/daemon.hpp"
+#include "core/manifest.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
 #include "os/program.hpp"
@@ -113,6 +114,36 @@ TEST_F(HarborVerbs, PrintWhatItsScannerFound) {
   EXPECT_TRUE(has(said.out, "1 high")) << said.out;
   const Said json = say({"harbor", "scan", image, "--follow", "--json"});
   EXPECT_EQ(boost::json::parse(json.out).at("list").at(0).at("package"), "libssl3") << json.out;
+}
+
+TEST_F(HarborVerbs, ACopyCreatesTheProjectItGoesToWhenAskedTo) {
+  const std::string config = R"({"os":"linux","architecture":"amd64"})";
+  const std::string manifest =
+      Manifest::compose({std::string(media::oci_config), os::sha256(config), config.size()}, {})
+          .bytes();
+  {
+    const std::lock_guard lock(harbor.registry.mutex);
+    harbor.registry.blobs[{"acme/shop", os::sha256(config).text()}] = config;
+    for (const std::string& name : {std::string("1.0"), os::sha256(manifest).text()})
+      harbor.registry.manifests[{"acme/shop", name}] = {std::string(media::oci_manifest), manifest};
+  }
+  std::filesystem::create_directory(folder_.path() / ".docker");
+  os::replace_file(folder_.path() / ".docker/config.json",
+                   concat(R"({"auths":{")", harbor.host(), R"(":{"auth":")",
+                          render_base64("robot$ci:s3cret"), R"("}}})"));
+  const auto copy = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"copy", harbor.host() + "/acme/shop:1.0",
+                                 harbor.host() + "/fresh/shop:1.0", "--plain-http"});
+    os::Program program{LIGHTERMAN_PROGRAM, std::move(words)};
+    program.environment = {{"HOME", folder_.path().native()}};
+    return os::perform(program);
+  };
+  const os::Outcome refused = copy({});
+  EXPECT_EQ(refused.exit_code, 4) << refused.errors;
+  EXPECT_TRUE(has(refused.errors, "project fresh")) << refused.errors;
+  const os::Outcome copied = copy({"--create"});
+  EXPECT_EQ(copied.exit_code, 0) << copied.errors;
+  EXPECT_TRUE(harbor.registry.manifests.contains({"fresh/shop", "1.0"}));
 }
 
 TEST_F(HarborVerbs, DoctorLooksAtTheRobotAndCreatesNothing) {

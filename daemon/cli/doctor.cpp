@@ -167,7 +167,9 @@ class Rounds {
     for (const auto& [name, source] : config_->sources)
       for (const auto& [image_name, image] : source.images)
         for (const Reference& target : image.targets) by_host[target.host()].insert(target);
-    for (const auto& [host, targets] : by_host) {
+    for (const auto& entry : by_host) {
+      const std::string& host = entry.first;
+      const std::set<Reference>& targets = entry.second;
       const registry::Options options = once(pipeline::registry_options(*config_, host));
       add(concat("registry ", host), "look at its address and credentials (`registries:`)",
           [&] { return look_at_registry(options); });

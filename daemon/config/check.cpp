@@ -245,7 +245,8 @@ void check(const Config& config, const Value& top) {
     }
     if (options.username.empty() != options.password_place.empty())
       here.refuse("needs both `username` and `password`, or neither");
-    if (!options.api.empty()) check_by([&] { net::Url::parse(options.api); }, here.at({"api"}));
+    const std::string& api = options.api;
+    if (!api.empty()) check_by([&api] { net::Url::parse(api); }, here.at({"api"}));
     if (options.uploads == 0) here.at({"uploads"}).refuse("must be 1 at least");
   }
   for (const auto& [name, source] : config.sources)

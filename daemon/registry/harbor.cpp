@@ -286,6 +286,7 @@ HarborPolicy Harbor::policy(const std::string& name, const std::stop_token& stop
   const auto found = std::ranges::find(all, name, &HarborPolicy::name);
   if (found != all.end()) return *found;
   std::vector<std::string> names;
+  names.reserve(all.size());
   for (const HarborPolicy& each : all) names.push_back(each.name);
   throw Error(ErrorKind::not_found, concat("registry ", options_.host, " has no policy \"", name,
                                            '"', did_you_mean(name, names)));

@@ -45,13 +45,21 @@ void try_push(const Options& options, const Reference& repository, const std::st
 }
 
 void look_around(Client& client, const Reference& repository, const std::stop_token& stop) {
-  // That nothing refers to these bytes does not matter.
-  ask_for_referrers(client, repository, os::sha256("nothing"), "", stop);
+  const auto is_refusal = [](const Error& error) {
+    return error.kind() == ErrorKind::denied || error.kind() == ErrorKind::not_found;
+  };
+  try {
+    // That nothing refers to these bytes does not matter.
+    ask_for_referrers(client, repository, os::sha256("nothing"), "", stop);
+  } catch (const Error& error) {
+    // A repository that is not there yet may be denied; then nobody knows.
+    if (!is_refusal(error)) throw;
+  }
   try {
     client.repositories(stop);
   } catch (const Error& error) {
     // To us it has none.
-    if (error.kind() != ErrorKind::denied && error.kind() != ErrorKind::not_found) throw;
+    if (!is_refusal(error)) throw;
     client.note(Trait::catalog, false);
   }
 }

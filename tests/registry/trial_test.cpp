@@ -50,8 +50,10 @@ TEST(Trial, LookingAroundTellsWhatARegistryListsAndLeavesNothing) {
   FakeRegistry closed;
   Client other(Scene::options(closed.host()), scene.store);
   closed.next("GET /v2/_catalog", 403, "DENIED");
+  closed.next("GET /v2/acme/web/referrers", 403, "DENIED");
   look_around(other, test::repository(closed.host(), "acme/web"), {});
   EXPECT_EQ(profile_of(scene.store, closed.host()).catalog, false);
+  EXPECT_FALSE(profile_of(scene.store, closed.host()).referrers) << "nobody could see";
 }
 
 }  // namespace

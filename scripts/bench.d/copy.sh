@@ -1,5 +1,6 @@
 # Copy images from one registry to another: ours against skopeo, crane and oras, each into
-# repositories of its own. COPY_DELAY=50 puts a line of 50 ms for a round trip before both registries.
+# repositories of its own. COPY_DELAY=50 puts a line of 50 ms for a round trip before both registries;
+# COPY_MEGABYTES (of a layer), COPY_IMAGES and COPY_ROUNDS make it smaller.
 # Sourced by scripts/bench, whose functions it uses.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # state, tree and rounds are scripts/bench's
@@ -51,7 +52,7 @@ bench_copy() (
   layer changed 20
   append -b "$near/large:1" -f "$memory/changed.tar" -t "$near/large:2"
   rm "$memory"/*.tar
-  for number in $(seq 200); do
+  for number in $(seq "${COPY_IMAGES:-200}"); do
     echo "$number" >"$memory/name"
     tar -C "$memory" -cf "$memory/small.tar" name
     append -f "$memory/small.tar" -t "$near/small:v$number"
@@ -74,7 +75,7 @@ bench_copy() (
       plain) "$lighterman" sync --image-only "$source/small" "$target/$2" ;;
       skopeo) skopeo sync --src-tls-verify=false --dest-tls-verify=false --src docker --dest docker "$source/small" "$target/$2" ;;
       crane) "$peers/crane" copy --insecure --all-tags "$source/small" "$target/$2" ;;
-      oras) for number in $(seq 200); do "$peers/oras" cp --from-plain-http --to-plain-http "$source/small:v$number" "$target/$2:v$number"; done ;;
+      oras) for number in $(seq "${COPY_IMAGES:-200}"); do "$peers/oras" cp --from-plain-http --to-plain-http "$source/small:v$number" "$target/$2:v$number"; done ;;
     esac
   }
   local program round programs=(plain lighterman skopeo crane oras)
@@ -98,10 +99,10 @@ bench_copy() (
       result "$1$([ "$ours" = plain ] || echo ', with signatures')${COPY_DELAY:+ at $COPY_DELAY ms}" "$(median <"$folder/$ours.$2")" "${best% *}" "${best#* }" s "<= 0.77"
     done
   }
-  compare "copy 1.3 GB" cold
+  compare "copy 8 layers of ${COPY_MEGABYTES:-160} MB" cold
   compare "one layer changed" changed
   compare "nothing changed" same
-  compare "sync of 200 images" sync
+  compare "sync of ${COPY_IMAGES:-200} images" sync
   local ours theirs
   ours=$(peak "$lighterman" copy "$source/large:1" "$target/memory/ours:1")
   theirs=$(for program in skopeo crane oras; do

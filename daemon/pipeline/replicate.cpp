@@ -134,11 +134,16 @@ std::vector<Comparison::Tag> Comparison::wanted(ReplicatePlan& plan) {
 }
 
 void Comparison::ask(std::vector<Tag>& tags) {
+  // Neither side waits for the other.
   registry::at_once(
-      tags.size(), from_.options().uploads,
+      2 * tags.size(), from_.options().uploads + to_.options().uploads,
       [&](std::size_t i) {
-        tags[i].here = from_.find_tag(source_.with_tag(tags[i].name), stop_);
-        tags[i].there = to_.find_tag(target_.with_tag(tags[i].name), stop_);
+        Tag& tag = tags[i / 2];
+        if (i % 2 == 0) {
+          tag.here = from_.find_tag(source_.with_tag(tag.name), stop_);
+        } else {
+          tag.there = to_.find_tag(target_.with_tag(tag.name), stop_);
+        }
       },
       stop_);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/json.hpp>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <set>
@@ -116,6 +117,7 @@ class Copy {
   };
 
   StoredManifest root();
+  StoredManifest root_and_target(const std::vector<std::string>& tags);
   void walk(const StoredManifest& root);
   void visit(const Wish& wish, std::vector<Wish>& next);
   void visit(Parcel parcel, std::vector<Wish>& next);
@@ -146,6 +148,8 @@ class Copy {
   Beside own_beside_;
   Beside& beside_;
 
+  std::optional<Digest> named_there_;  ///< by the first tag, before anything was copied
+
   std::mutex mutex_;  // of all below
   std::vector<Parcel> parcels_;
   std::size_t manifest_bytes_ = 0;
@@ -165,6 +169,25 @@ StoredManifest Copy::root() {
     note(concat("what refers to the whole index ", found->digest.brief(),
                 " stays behind: with fewer platforms it is another index"));
   return chosen;
+}
+
+/// The first look at either side takes several round trips; neither waits for the other's.
+StoredManifest Copy::root_and_target(const std::vector<std::string>& tags) {
+  if (tags.empty()) return root();
+  std::exception_ptr failure;
+  std::jthread look([&](const std::stop_token& own) {
+    try {
+      named_there_ = to_.find_tag(repository_.with_tag(tags.front()), own);
+    } catch (...) {
+      // Thrown again where somebody can catch it.
+      failure = std::current_exception();
+    }
+  });
+  const std::stop_callback pass_on(stop_, [&] { look.request_stop(); });
+  StoredManifest found = root();
+  look.join();
+  if (failure) std::rethrow_exception(failure);
+  return found;
 }
 
 /// All manifests of the image, level by level, each level's at once.
@@ -192,7 +215,8 @@ void Copy::visit(const Wish& wish, std::vector<Wish>& next) {
 void Copy::visit(Parcel parcel, std::vector<Wish>& next) {
   parcel.present =
       parcel.tag.empty()
-          ? to_.find_tag(repository_.at(parcel.manifest.digest), stop_).has_value()
+          ? parcel.manifest.digest == named_there_ ||
+                to_.find_tag(repository_.at(parcel.manifest.digest), stop_).has_value()
           : to_.find_tag(repository_.with_tag(parcel.tag), stop_) == parcel.manifest.digest;
   const StoredManifest manifest = parcel.manifest;
   const int depth = parcel.depth;
@@ -340,7 +364,7 @@ void Copy::put_by_tag(const Parcel& parcel) {
 }
 
 CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
-  const StoredManifest root = this->root();
+  const StoredManifest root = root_and_target(tags);
   walk(root);
   bring_blobs();
   put_manifests();

@@ -129,6 +129,32 @@ TEST(Copy, IsNoFasterThanItsThrottleAllows) {
   EXPECT_EQ(outcome.arrived, (std::set<Digest>{config.digest(), layer.digest()}));
 }
 
+TEST(Copy, DoesNotAskForAnImageThatTheTagNamesAlready) {
+  Scene scene;
+  FakeRegistry here, there;
+  const Blob config(300, 1);
+  const Blob layer(4000, 2);
+  Client from(Scene::options(here.host()), scene.store);
+  Client to(Scene::options(there.host()), scene.store);
+  const Reference shop = repository(here.host(), "acme/shop");
+  const Digest digest = push(from, shop, config, layer);
+  const auto carry = [&] {
+    return copy(from, shop.with_tag("1.0"), to, repository(there.host(), "acme/shop"), {"1.0"}, {},
+                {}, never);
+  };
+  EXPECT_EQ(carry().moved.size(), 1U);
+  const std::string by_digest = concat("HEAD /v2/acme/shop/manifests/", digest);
+  const std::size_t asked = there.count(by_digest);
+  EXPECT_GT(asked, 0U);
+  EXPECT_TRUE(carry().moved.empty());
+  EXPECT_EQ(there.count(by_digest), asked);
+  here.next("GET /v2/acme/shop/manifests/1.0", 404);
+  EXPECT_EQ(failure_of(carry).kind(), ErrorKind::not_found);
+  there.next("HEAD /v2/acme/shop/manifests/1.0", 403, "DENIED");
+  there.next("GET /v2/acme/shop/manifests/1.0", 403, "DENIED");
+  EXPECT_EQ(failure_of(carry).kind(), ErrorKind::denied);
+}
+
 TEST(Profile, KeepsWhatARegistryShowed) {
   Scene scene;
   FakeRegistry registry;

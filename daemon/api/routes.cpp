@@ -28,6 +28,7 @@ constexpr Route table[] = {
     {"GET", "/api/v1/replications/{id}", Access::viewer, show_replication},
     {"POST", "/api/v1/replications/{id}/cancel", Access::operate, cancel_replication},
     {"POST", "/api/v1/retention", Access::operate, apply_retention},
+    {"GET", "/api/v1/registries", Access::viewer, list_registries},
     {"GET", "/api/v1/sources", Access::viewer, list_sources},
     {"GET", "/api/v1/keys", Access::viewer, list_keys},
     {"GET", "/api/v1/status", Access::viewer, tell_status},

@@ -99,6 +99,7 @@ void show_replication(Room& room, Exchange& exchange);
 void start_replication(Room& room, Exchange& exchange);
 void cancel_replication(Room& room, Exchange& exchange);
 void apply_retention(Room& room, Exchange& exchange);
+void list_registries(Room& room, Exchange& exchange);
 void list_sources(Room& room, Exchange& exchange);
 void list_keys(Room& room, Exchange& exchange);
 void tell_status(Room& room, Exchange& exchange);

@@ -28,7 +28,7 @@ struct CarryWords {
   std::int64_t id = 0;
   unsigned limit = 20, parallel = 4;
   bool json = false, plain_http = false, image_only = false, dry_run = false, remove = false,
-       apply = false, follow = false;
+       apply = false, follow = false, create = false;
 };
 
 std::string safe(std::string_view text) { return harmless(text, false); }
@@ -37,18 +37,19 @@ void print(const boost::json::value& value) { std::cout << boost::json::serializ
 /// Registries as ~/.docker/config.json knows them, without a daemon.
 class Jetty {
  public:
-  Jetty(const std::vector<Reference>& places, bool plain_http)
-      : store_({scratch_.path() / "places.db"}), yard_(config(places, plain_http), store_) {}
+  Jetty(const std::vector<Reference>& places, const CarryWords& words)
+      : store_({scratch_.path() / "places.db"}), yard_(config(places, words), store_) {}
   pipeline::Yard& yard() noexcept { return yard_; }
 
  private:
   static std::shared_ptr<const config::Config> config(const std::vector<Reference>& places,
-                                                      bool plain_http) {
+                                                      const CarryWords& words) {
     auto config = std::make_shared<config::Config>();
     for (const Reference& each : places) {
       registry::Options& options = config->registries[each.host()];
       options.host = each.host();
-      options.plain_http = plain_http;
+      options.plain_http = words.plain_http;
+      options.create = words.create;
     }
     return config;
   }
@@ -111,7 +112,7 @@ int copy(const CarryWords& words) {
   } else if (!source.digest()) {
     tags.push_back(source.tag().value_or("latest"));
   }
-  Jetty jetty({source, target}, words.plain_http);
+  Jetty jetty({source, target}, words);
   ProgressLine line;
   const registry::CopyOutcome outcome = registry::copy(
       jetty.yard().registry(source.host()), source, jetty.yard().registry(target.host()), target,
@@ -159,7 +160,7 @@ void show_plan(const pipeline::ReplicatePlan& plan) {
 int sync(const CarryWords& words) {
   const Reference source = Reference::parse(words.source).bare();
   const Reference target = Reference::parse(words.target).bare();
-  Jetty jetty({source, target}, words.plain_http);
+  Jetty jetty({source, target}, words);
   const config::ReplicateRule rule = rule_of(words, source, target);
   const pipeline::ReplicatePlan plan = pipeline::plan_replication(jetty.yard(), rule, {});
   if (words.dry_run) {
@@ -344,6 +345,8 @@ void add_carry_verbs(CLI::App& app, std::function<int()>& chosen) {
     verb->add_option("--platform", words->platforms, "Of an index only this one (may be repeated)");
     verb->add_flag("--image-only", words->image_only, "Leave signatures, SBOMs and the like");
     verb->add_flag("--plain-http", words->plain_http, "The registries may be asked without TLS");
+    verb->add_flag("--create", words->create,
+                   "Create what the target needs: Harbor's project, ECR's repository");
   };
   CLI::App* verb =
       add("copy", "Copy an image from one registry to another", [words] { return copy(*words); });

@@ -16,6 +16,7 @@
 #include "cli/manual.hpp"
 #include "cli/plugin_verbs.hpp"
 #include "cli/policy_verbs.hpp"
+#include "cli/registry_verbs.hpp"
 #include "cli/serve.hpp"
 #include "cli/trust_verbs.hpp"
 #include "cli/verbs.hpp"
@@ -264,6 +265,7 @@ int main_of(int count, char** words_given) {
   add_carry_verbs(app, words.chosen);
   add_access_verbs(app, words.chosen);
   add_backup_verbs(app, words.chosen);
+  add_registry_verbs(app, words.chosen);
   add_other_verbs(app, words);
   try {
     app.parse(count, words_given);

@@ -15,9 +15,13 @@
 #include "core/choices.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "engine/space.hpp"
 #include "os/file.hpp"
 #include "pipeline/commit_status.hpp"
 #include "pipeline/yard.hpp"
+#include "registry/harbor.hpp"
+#include "registry/product.hpp"
+#include "registry/profile.hpp"
 #include "registry/trial.hpp"
 #include "scan/trivy.hpp"
 #include "trust/keyring.hpp"
@@ -62,9 +66,12 @@ class Rounds {
                         error ? Health::broken : Health::doubtful});
     }
     add("data folder", "", [&] { return look_at_folder(); });
-    for (const engine::Options& each : config_->engines)
+    for (const engine::Options& each : config_->engines) {
       add(concat("engine ", each.name), "start it, or set its `host`",
           [&] { return look_at_engine(each.name); });
+      if (looks_.back().health == Health::broken) continue;
+      add(concat("disk of engine ", each.name), "", [&] { return look_at_space(each); });
+    }
     for (const auto& [name, source] : config_->sources) look_at_source(source);
     look_at_registries();
     if (config_->scan)
@@ -118,6 +125,21 @@ class Rounds {
     return good(seen);
   }
 
+  /// Old images and build cache are what fills the disks of builders.
+  static Look look_at_space(const engine::Options& options) {
+    const engine::Space space = engine::look_at_space(options, {});
+    const std::string seen =
+        concat("images take ", render_size(space.images), ", of which no container uses ",
+               render_size(space.unused), "; build cache ", render_size(space.cache));
+    if (options.cache_limit == 0 && space.cache > much_cache)
+      return doubtful(seen, "set `cache_limit` of this engine, where it is ours alone");
+    if (space.unused > much_unused)
+      return doubtful(seen,
+                      "remove what nobody uses, by docker image prune --all --filter "
+                      "until=240h");
+    return good(seen);
+  }
+
   void look_at_source(const config::Source& source) {
     add(concat("source ", source.name), "look at its `url` and credentials", [&] {
       source::Mirror mirror(pipeline::mirror_options(source), scratch_.path() / source.name);
@@ -145,17 +167,78 @@ class Rounds {
     for (const auto& [name, source] : config_->sources)
       for (const auto& [image_name, image] : source.images)
         for (const Reference& target : image.targets) by_host[target.host()].insert(target);
-    for (const auto& [host, targets] : by_host) {
+    for (const auto& entry : by_host) {
+      const std::string& host = entry.first;
+      const std::set<Reference>& targets = entry.second;
       const registry::Options options = once(pipeline::registry_options(*config_, host));
       add(concat("registry ", host), "look at its address and credentials (`registries:`)",
           [&] { return look_at_registry(options); });
       if (looks_.back().health == Health::broken) continue;
+      const registry::Product product = registry::find_product(options, store_, {});
+      if (product == registry::Product::harbor)
+        add(concat("Harbor at ", host), "", [&] { return look_at_harbor(options, targets); });
       for (const Reference& target : targets)
-        add(concat("push to ", target.name()), "give the account the permission to push", [&] {
-          registry::try_push(options, target, {});
-          return good("an upload could be begun");
-        });
+        add(concat("push to ", target.name()), "give the account the permission to push",
+            [&] { return look_at_push(options, product, target); });
+      add(concat("what ", host, " can"), "", [&] {
+        registry::Client client(options, store_);
+        registry::look_around(client, *targets.begin(), {});
+        return good(describe(registry::profile_of(store_, host)));
+      });
     }
+  }
+
+  Look look_at_push(const registry::Options& options, registry::Product product,
+                    const Reference& target) {
+    if (options.create && product == registry::Product::harbor) {
+      const std::string project = registry::Harbor::project_of(target);
+      if (!registry::Harbor(options).has_project(project, {}))
+        return good(concat("project ", project, " is not there yet; a push creates it"));
+    }
+    try {
+      registry::try_push(options, target, {});
+    } catch (const Error& error) {
+      // Only a push creates, so that looking changes nothing.
+      if (!options.create || product != registry::Product::ecr ||
+          error.kind() != ErrorKind::not_found)
+        throw;
+      return good("the repository is not there yet; a push creates it");
+    }
+    return good("an upload could be begun");
+  }
+
+  /// Who we are to Harbor, whether that lasts, and whether it suffices.
+  Look look_at_harbor(const registry::Options& options, const std::set<Reference>& targets) {
+    registry::Harbor harbor(options);
+    const auto about = harbor.find({});
+    std::string seen = about && !about->version.empty() ? concat("version ", about->version)
+                                                        : std::string("some version");
+    if (about && about->read_only)
+      return broken(concat(seen, ", read-only"), "let an administrator end its read-only mode");
+    std::optional<registry::HarborRobot> robot;
+    try {
+      robot = harbor.find_robot({});
+    } catch (const Error& error) {
+      // A push needs no permission to look at robots.
+      if (error.kind() != ErrorKind::denied) throw;
+      return good(concat(seen, ", logged in as ", harbor.account(),
+                         ", who may not look at itself (permission: list robot)"));
+    }
+    seen += concat(", logged in as ", harbor.account().empty() ? "nobody" : harbor.account());
+    if (!robot) return good(seen);
+    if (robot->disabled) return broken(concat(seen, ", disabled"), "enable the robot in Harbor");
+    if (robot->expires) {
+      seen += concat(" until ", render_time(*robot->expires).substr(0, 10));
+      if (*robot->expires < now_) return broken(seen, "renew the robot account in Harbor");
+    }
+    for (const Reference& target : targets)
+      if (const std::string project = registry::Harbor::project_of(target);
+          !robot->may(project, "push", "repository"))
+        return broken(concat(seen, ", may not push repositories in project ", project),
+                      "give the robot this permission in Harbor");
+    if (robot->expires && *robot->expires < now_ + certificate_notice)
+      return doubtful(seen, "renew the robot account in Harbor");
+    return good(seen);
   }
 
   /// Somebody waits for the answer.
@@ -223,6 +306,8 @@ class Rounds {
     return std::chrono::floor<std::chrono::hours>(length);
   }
 
+  static constexpr std::uint64_t much_cache = 50'000'000'000;
+  static constexpr std::uint64_t much_unused = 50'000'000'000;
   static constexpr std::uint64_t least_space = 1'000'000'000;
   static constexpr std::uint64_t least_files = 10'000;
   static constexpr days certificate_notice{14};

@@ -170,7 +170,8 @@ const std::vector<Row<ReplicateRule>>& replicate_rows() {
   using Rule = ReplicateRule;
   static const std::vector<Row<Rule>> rows{
       row("name", &Rule::name, "Name, for `lighterman replicate` and the log"),
-      row("to", &Rule::to, "host or host/namespace that the images go to"),
+      row("to", &Rule::to,
+          "host or host/namespace that the images go to; without it they are only asked of `warm`"),
       row("from", &Rule::from,
           "Patterns of host/repository; default: all that this daemon publishes"),
       row("names", &Rule::names, "Patterns of the repository's name alone; default: all"),
@@ -189,6 +190,10 @@ const std::vector<Row<ReplicateRule>>& replicate_rows() {
       term("referrers", &ReplicationTerms::referrers, "Signatures, SBOMs and the like come along"),
       term("only_signed", &ReplicationTerms::only_signed, "Only what one of our keys signed"),
       term("only_clean", &ReplicationTerms::only_clean, "Only what its newest scan let pass"),
+      term("push_limit", &ReplicationTerms::push_limit,
+           "Bytes a second over all images of the rule, such as 5MB"),
+      term("warm", &ReplicationTerms::warm,
+           "Base URLs of mirrors that are asked for the image afterwards, to have it near"),
       row("delete_vanished", &Rule::delete_vanished,
           "Tags that are gone at the source are deleted there too, when scheduled"),
   };
@@ -213,6 +218,8 @@ const std::vector<Row<RetainRule>>& retain_rows() {
        [](const Rule& from) { return Json(from.by_version ? "version" : "time"); },
        {{"enum", {"version", "time"}}}},
       row("newer_than", &Rule::newer_than, "What was made less long ago is kept, such as 30d"),
+      row("pulled_within", &Rule::pulled_within,
+          "What somebody pulled less long ago is kept, such as 30d (Harbor tells)"),
       row("protect", &Rule::protect, "Patterns of tags that are always kept"),
       row("live_branches", &Rule::live_branches,
           "Keep the tags of branches that are still in their repository"),

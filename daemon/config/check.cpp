@@ -215,9 +215,11 @@ void check_carrying(const Config& config, const Value& top) {
     check_name(rule.name, carrying);
     const std::string what = concat("rule \"", rule.name, "\" ");
     if (!names.insert(rule.name).second) carrying.refuse(concat(what, "is there twice"));
+    const bool only_warms = rule.to.empty() && !rule.terms.warm.empty();
     try {
-      const Reference target = Reference::parse(concat(rule.to, "/a"));
-      if (target.name() != concat(rule.to, "/a")) throw Error(ErrorKind::invalid, "");
+      const Reference target = Reference::parse(concat(only_warms ? "r.example" : rule.to, "/a"));
+      if (!only_warms && target.name() != concat(rule.to, "/a"))
+        throw Error(ErrorKind::invalid, "");
     } catch (const Error&) {
       // What the parser says is about the name we completed.
       carrying.refuse(concat(what, "needs `to`: registry.example or registry.example/namespace"));
@@ -228,6 +230,13 @@ void check_carrying(const Config& config, const Value& top) {
       carrying.refuse(concat(what, "deletes what vanished: it must say `from` where"));
     if (rule.terms.only_signed && !config.keys)
       carrying.refuse(concat(what, "carries only what is signed, but there are no `keys`"));
+    for (const std::string& mirror : rule.terms.warm) {
+      try {
+        net::Url::parse(mirror);
+      } catch (const Error& error) {
+        carrying.refuse(concat(what, "has no URL in `warm`: ", error.what()));
+      }
+    }
     if (rule.terms.only_clean && !config.scan)
       carrying.refuse(concat(what, "carries only what is clean, but nothing is scanned (`scan`)"));
   }
@@ -240,8 +249,9 @@ void check_carrying(const Config& config, const Value& top) {
     if (!names.insert(rule.name).second) staying.refuse(concat(what, "is there twice"));
     if (rule.repositories.empty())
       staying.refuse(concat(what, "needs `repositories` that it is for"));
-    if (!rule.keep.value_or(0) && !rule.newer_than)
-      staying.refuse(concat(what, "would keep nothing: set `keep` (1 at least) or `newer_than`"));
+    if (!rule.keep.value_or(0) && !rule.newer_than && !rule.pulled_within)
+      staying.refuse(concat(
+          what, "would keep nothing: set `keep` (1 at least), `newer_than` or `pulled_within`"));
   }
 }
 
@@ -266,6 +276,8 @@ void check(const Config& config, const Value& top) {
     }
     if (options.username.empty() != options.password_place.empty())
       here.refuse("needs both `username` and `password`, or neither");
+    const std::string& api = options.api;
+    if (!api.empty()) check_by([&api] { net::Url::parse(api); }, here.at({"api"}));
     if (options.uploads == 0) here.at({"uploads"}).refuse("must be 1 at least");
   }
   for (const auto& [name, source] : config.sources)

@@ -159,7 +159,7 @@ ReplicateWhen parse_replicate_when(std::string_view given);  ///< also Harbor's 
 /// Which images go to which registry.
 struct ReplicateRule {
   std::string name;
-  std::string to;  ///< "host" or "host/namespace"
+  std::string to;  ///< "host" or "host/namespace"; empty: the image is only asked of `warm`
   Patterns from;   ///< of "host/repository"; empty: what this daemon publishes
   Patterns names;  ///< of the repository alone
   Patterns tags, tags_except;
@@ -179,6 +179,7 @@ struct RetainRule {
   std::optional<unsigned> keep;  ///< the newest so many
   bool by_version = true;        ///< by version, else by the time they were made
   std::optional<std::chrono::milliseconds> newer_than;
+  std::optional<std::chrono::milliseconds> pulled_within;  ///< of registries that tell (Harbor)
   Patterns protect{"latest"};
   bool live_branches = true;  ///< tags of branches that are still there
   std::string deployed;  ///< file or URL that lists what is in use, a reference or digest a line

@@ -106,6 +106,22 @@ const std::vector<Row<registry::Options>>& registry_rows() {
        },
        [](const Options& from) { return Json(render(from.signatures)); },
        {{"enum", {"both", "legacy", "bundle"}}}},
+      {"product",
+       "What the registry is: auto (found by asking), plain, harbor or ecr",
+       [](Options& to, const Value& value) {
+         try {
+           if (const auto given = value.text()) to.product = registry::parse_product(*given);
+         } catch (const Error& error) {
+           value.refuse(error.what());
+         }
+       },
+       [](const Options& from) { return Json(render(from.product)); },
+       {{"enum", {"auto", "plain", "harbor", "ecr"}}}},
+      row("api", &Options::api, "Base URL of the product's API; default: as the product has it"),
+      row("create", &Options::create,
+          "A push creates what it needs: Harbor's project (private), ECR's repository"),
+      row("collect_garbage", &Options::collect_garbage,
+          "Harbor frees the space of what `retain` deleted, at once"),
   };
   return rows;
 }

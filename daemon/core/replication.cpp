@@ -25,16 +25,19 @@ bool is_final(ReplicationState state) noexcept {
 }
 
 boost::json::object to_json(const ReplicationTerms& terms) {
-  return {{"platforms", json_array(terms.platforms)},
-          {"referrers", terms.referrers},
-          {"only_signed", terms.only_signed},
-          {"only_clean", terms.only_clean}};
+  return {{"platforms", json_array(terms.platforms)}, {"referrers", terms.referrers},
+          {"only_signed", terms.only_signed},         {"only_clean", terms.only_clean},
+          {"push_limit", terms.push_limit},           {"warm", json_array(terms.warm)}};
 }
 
 ReplicationTerms replication_terms_from(const boost::json::value& given) {
   const Fields fields(given, "terms");
-  return {fields.texts("platforms"), fields.flag_or("referrers", true),
-          fields.flag_or("only_signed", false), fields.flag_or("only_clean", false)};
+  return {fields.texts("platforms"),
+          fields.flag_or("referrers", true),
+          fields.flag_or("only_signed", false),
+          fields.flag_or("only_clean", false),
+          fields.natural_or("push_limit", 0),
+          fields.texts("warm")};
 }
 
 boost::json::object to_json(const Replication& replication) {

@@ -24,6 +24,8 @@ struct ReplicationTerms {
   bool referrers = true;               ///< signatures, SBOMs and the like come along
   bool only_signed = false;            ///< by one of our keys
   bool only_clean = false;             ///< its newest scan found nothing that blocks
+  std::uint64_t push_limit = 0;        ///< bytes a second over all images of its rule; 0: none
+  std::vector<std::string> warm;       ///< base URLs of mirrors that shall have it afterwards
   bool operator==(const ReplicationTerms&) const = default;
 };
 

@@ -134,11 +134,16 @@ std::vector<Comparison::Tag> Comparison::wanted(ReplicatePlan& plan) {
 }
 
 void Comparison::ask(std::vector<Tag>& tags) {
+  // Neither side waits for the other.
   registry::at_once(
-      tags.size(), from_.options().uploads,
+      2 * tags.size(), from_.options().uploads + to_.options().uploads,
       [&](std::size_t i) {
-        tags[i].here = from_.find_tag(source_.with_tag(tags[i].name), stop_);
-        tags[i].there = to_.find_tag(target_.with_tag(tags[i].name), stop_);
+        Tag& tag = tags[i / 2];
+        if (i % 2 == 0) {
+          tag.here = from_.find_tag(source_.with_tag(tag.name), stop_);
+        } else {
+          tag.there = to_.find_tag(target_.with_tag(tag.name), stop_);
+        }
       },
       stop_);
 }
@@ -194,6 +199,8 @@ Replication replication(const std::string& rule, Reference source, Reference tar
 }
 
 Reference target_of(const ReplicateRule& rule, const Reference& repository) {
+  // It goes nowhere, but is asked of mirrors.
+  if (rule.to.empty()) return repository;
   return below(rule.to, renamed(rule.rename, repository));
 }
 
@@ -210,8 +217,10 @@ std::vector<Replication> replications_after(const config::Config& config, RunId 
       std::vector<std::string> tags = tags_set(image);
       std::erase_if(tags, [&](const std::string& tag) { return !selection.takes_tag(tag); });
       const Reference target = target_of(rule, repository);
-      const bool there = std::ranges::any_of(
-          published, [&](const PublishedImage& each) { return each.reference.bare() == target; });
+      const bool there =
+          !rule.to.empty() && std::ranges::any_of(published, [&](const PublishedImage& each) {
+            return each.reference.bare() == target;
+          });
       if (tags.empty() || there) continue;
       Replication each = replication(rule.name, image.reference, target, std::move(tags));
       each.run = run;

@@ -5,9 +5,11 @@
 #include "audit/trail.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "net/url.hpp"
 #include "pipeline/due.hpp"
 #include "pipeline/signing.hpp"
 #include "registry/copy.hpp"
+#include "registry/warm.hpp"
 #include "trust/keyring.hpp"
 
 namespace lighterman::pipeline {
@@ -52,6 +54,22 @@ const Rule& named(const std::vector<Rule>& rules, const std::string& name, std::
   for (const Rule& each : rules) known.push_back(each.name);
   throw Error(ErrorKind::not_found,
               concat("`", where, "` has no rule \"", name, '"', did_you_mean(name, known)));
+}
+
+/// For people: what a mirror had, or why it has nothing.
+std::string warmed(Yard& yard, const std::string& mirror, const Reference& image,
+                   const std::vector<std::string>& tags, const std::set<Digest>& fresh,
+                   const std::stop_token& stop) {
+  try {
+    const net::Url url = net::Url::parse(mirror);
+    registry::Options options = registry_options(yard.config(), url.authority());
+    if (url.scheme == "http") options.plain_http = true;
+    return registry::warm(options, url.path, image, tags, fresh, stop).text(mirror);
+  } catch (const Error& error) {
+    // The image is where it belongs; the mirror gets it with the first pull.
+    if (error.kind() == ErrorKind::cancelled) throw;
+    return concat("mirror ", mirror, " does not have it: ", error.what());
+  }
 }
 
 void note_bytes(Replication& replication, const registry::CopyTally& tally) {
@@ -195,12 +213,24 @@ void Replicator::travel(Yard& yard, Replication& replication, const std::stop_to
     last_news = now;
     store_.put_replication(replication);
   };
-  const registry::CopyOutcome outcome =
-      registry::copy(yard.registry(replication.source.host()), replication.source,
-                     yard.registry(replication.target.host()), replication.target, replication.tags,
-                     {terms.platforms, terms.referrers, nullptr}, news, stop);
+  const registry::CopyOutcome outcome = registry::copy(
+      yard.registry(replication.source.host()), replication.source,
+      yard.registry(replication.target.host()), replication.target, replication.tags,
+      {terms.platforms, terms.referrers, nullptr, throttle_of(replication)}, news, stop);
   note_bytes(replication, outcome.tally);
   replication.notes = outcome.notes;
+  const Reference image = replication.target.at(outcome.digest);
+  for (const std::string& mirror : terms.warm)
+    replication.notes.push_back(
+        warmed(yard, mirror, image, replication.tags, outcome.arrived, stop));
+}
+
+registry::Throttle* Replicator::throttle_of(const Replication& replication) {
+  if (replication.terms.push_limit == 0) return nullptr;
+  const std::lock_guard lock(mutex_);
+  auto& throttle = throttles_[{replication.rule, replication.terms.push_limit}];
+  if (!throttle) throttle = std::make_unique<registry::Throttle>(replication.terms.push_limit);
+  return throttle.get();
 }
 
 void Replicator::fail(Replication& replication, const Error& error, const std::string& stopped) {

@@ -13,6 +13,7 @@
 #include "net/retry.hpp"
 #include "pipeline/replicate.hpp"
 #include "pipeline/retention.hpp"
+#include "registry/throttle.hpp"
 #include "store/store.hpp"
 
 namespace lighterman::pipeline {
@@ -56,6 +57,7 @@ class Replicator {
   void carry(const std::stop_token& stop);
   void perform(Replication replication, const std::stop_token& stop);
   void travel(Yard& yard, Replication& replication, const std::stop_token& stop);
+  registry::Throttle* throttle_of(const Replication& replication);
   void fail(Replication& replication, const Error& error, const std::string& stopped);
   void schedule(const std::stop_token& stop);
   void look_after_journeys();
@@ -70,6 +72,8 @@ class Replicator {
   std::mutex mutex_;
   std::condition_variable_any woken_;
   std::map<std::int64_t, Journey*> journeys_;  ///< under mutex_
+  /// By rule and bytes a second, for all that travels under it; under mutex_.
+  std::map<std::pair<std::string, std::uint64_t>, std::unique_ptr<registry::Throttle>> throttles_;
   std::vector<std::jthread> threads_;
 };
 

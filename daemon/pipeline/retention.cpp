@@ -13,6 +13,8 @@
 #include "pipeline/replicate.hpp"
 #include "pipeline/selection.hpp"
 #include "registry/copy.hpp"
+#include "registry/harbor.hpp"
+#include "registry/product.hpp"
 #include "registry/referrers.hpp"
 
 namespace lighterman::pipeline {
@@ -126,6 +128,7 @@ class Judgement {
   void find_candidates();
   void keep_what_is_named();
   void keep_live_branches();
+  void keep_pulled();
   void keep_young();
   void keep_newest();
   void keep_a_signed_one();
@@ -135,6 +138,7 @@ class Judgement {
            store_.count_signatures({.image = repository_.at(digest)}).signatures > 0;
   }
   std::optional<Instant> made(const Digest& digest);
+  std::set<Digest> children(const Digest& digest);
 
   Yard& yard_;
   store::Store& store_;
@@ -147,6 +151,8 @@ class Judgement {
   std::vector<Candidate> candidates_;
   std::set<std::string> artifact_tags_;
   std::map<Digest, std::optional<Instant>> made_;
+  /// What Harbor knows, where the rule asks for it: what we read ourselves counts as pulled.
+  std::optional<std::map<Digest, registry::HarborArtifact>> told_;
 };
 
 void Judgement::find_candidates() {
@@ -207,8 +213,40 @@ std::optional<Instant> Judgement::made(const Digest& digest) {
   filter.digest = digest;
   filter.limit = 1;
   const auto published = store_.publications(filter);
+  if (published.empty() && told_) {
+    const auto found = told_->find(digest);
+    return made_[digest] = found == told_->end() ? std::nullopt : found->second.pushed;
+  }
   return made_[digest] = published.empty() ? created_of(client_, repository_.at(digest), stop_)
                                            : std::optional(published.front().publication.published);
+}
+
+std::set<Digest> Judgement::children(const Digest& digest) {
+  if (!told_) return children_of(client_, repository_.at(digest), stop_);
+  const auto found = told_->find(digest);
+  if (found == told_->end()) return {};
+  return {found->second.children.begin(), found->second.children.end()};
+}
+
+void Judgement::keep_pulled() {
+  if (!rule_.pulled_within) return;
+  const registry::Options& options = client_.options();
+  if (registry::find_product(options, store_, stop_) != registry::Product::harbor)
+    throw Error(ErrorKind::invalid,
+                concat("registry ", options.host,
+                       " does not tell when images were pulled (Harbor does): the rule must do "
+                       "without `pulled_within`"));
+  told_ = registry::Harbor(options).artifacts(repository_, stop_);
+  const Instant oldest = system_now() - *rule_.pulled_within;
+  for (Candidate& each : candidates_) {
+    if (!each.kept.empty()) continue;
+    const auto found = told_->find(each.digest);
+    if (found == told_->end()) {
+      each.kept = "nobody knows when it was pulled";
+    } else if (found->second.pulled && *found->second.pulled >= oldest) {
+      each.kept = concat("pulled within ", render_duration(*rule_.pulled_within));
+    }
+  }
 }
 
 void Judgement::keep_young() {
@@ -229,7 +267,8 @@ void Judgement::keep_newest() {
   for (Candidate& each : candidates_) {
     if (rule_.by_version ? each.version.has_value() : made(each.digest).has_value()) {
       ranked.push_back(&each);
-    } else if (each.kept.empty() && !(rule_.by_version && rule_.newer_than)) {
+    } else if (each.kept.empty() &&
+               !(rule_.by_version && (rule_.newer_than || rule_.pulled_within))) {
       each.kept = rule_.by_version ? "no version" : "nobody knows how old it is";
     }
   }
@@ -267,15 +306,14 @@ void Judgement::find_deleted() {
     if (each.kept.empty() && !needed.contains(each.digest)) going.insert(each.digest);
   if (going.empty()) return;
   std::set<Digest> inside;
-  for (const Digest& digest : needed)
-    inside.merge(children_of(client_, repository_.at(digest), stop_));
+  for (const Digest& digest : needed) inside.merge(children(digest));
   for (const Digest& digest : going) {
     if (inside.contains(digest)) {
       fate_.notes.push_back(concat(digest.brief(), " stays: an index that is kept needs it"));
       continue;
     }
     fate_.deleted.push_back(digest);
-    for (const Digest& child : children_of(client_, repository_.at(digest), stop_))
+    for (const Digest& child : children(digest))
       if (!inside.contains(child) && !needed.contains(child) && !going.contains(child))
         fate_.deleted.push_back(child);
   }
@@ -285,6 +323,7 @@ RepositoryFate Judgement::perform() {
   find_candidates();
   keep_what_is_named();
   keep_live_branches();
+  keep_pulled();
   keep_young();
   if (rule_.keep) keep_newest();
   // Another tag of an image that is kept does not cost anything, and may be what somebody pulls.
@@ -327,6 +366,22 @@ void delete_with_referrers(registry::Client& client, const Reference& image,
   client.delete_manifest(image, stop);
 }
 
+/// What was deleted takes its space until Harbor collects it.
+void free_space(const registry::Options& options, store::Store& store,
+                const std::function<void(const std::string&)>& tell, const std::stop_token& stop) {
+  if (!options.collect_garbage ||
+      registry::find_product(options, store, stop) != registry::Product::harbor)
+    return;
+  try {
+    const std::int64_t id = registry::Harbor(options).collect_garbage(stop);
+    tell(concat("registry ", options.host, " frees the space (garbage collection ", id, ")"));
+  } catch (const Error& error) {
+    // The tags are gone, which is what was asked for; Harbor collects at its own times as well.
+    if (error.kind() == ErrorKind::cancelled) throw;
+    tell(concat("the space is not free yet: ", error.what()));
+  }
+}
+
 }  // namespace
 
 std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store, const RetainRule& rule,
@@ -343,8 +398,10 @@ std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store, cons
 void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
                        const std::function<void(const std::string&)>& tell,
                        const std::stop_token& stop) {
+  std::set<std::string> cleared;
   for (const RepositoryFate& fate : plan) {
     registry::Client& client = yard.registry(fate.repository.host());
+    if (!fate.deleted.empty()) cleared.insert(fate.repository.host());
     std::set<Digest> moved;
     for (const TagFate& each : fate.tags) {
       const Reference tag = fate.repository.with_tag(each.tag);
@@ -362,6 +419,8 @@ void perform_retention(Yard& yard, store::Store& store, const std::vector<Reposi
       store.forget_signatures_of(fate.repository.at(digest));
     }
   }
+  for (const std::string& host : cleared)
+    free_space(yard.registry(host).options(), store, tell, stop);
 }
 
 boost::json::array to_json(const std::vector<RepositoryFate>& plan) {

@@ -8,6 +8,8 @@
 #include "net/retry.hpp"
 #include "net/url.hpp"
 #include "registry/credentials.hpp"
+#include "registry/ecr.hpp"
+#include "registry/product.hpp"
 
 namespace lighterman::registry {
 namespace {
@@ -75,20 +77,26 @@ void refuse(const Options& options, const net::Response& answer, const std::stri
                                   words.empty() ? "" : " ", words);
   switch (answer.status) {
     case 401:
+      // Harbor answers so to an account that it knows very well.
+      if (words.find("unauthorized to access repository") != std::string::npos)
+        throw Error(ErrorKind::denied, concat(text, " (the account may not ", needs, ": ",
+                                              how_granted(options, needs, words), ")"));
       throw Error(ErrorKind::denied,
                   concat(text, " (it does not accept our credentials to ", needs,
                          ": check this registry's username and password in the configuration, or "
                          "run docker login ",
                          options.host, ")"));
     case 403:
-      throw Error(ErrorKind::denied, concat(text, " (the account may not ", needs,
-                                            ": give it this permission in the registry)"));
+      throw Error(ErrorKind::denied, concat(text, " (the account may not ", needs, ": ",
+                                            how_granted(options, needs, words), ")"));
     case 404:
-      throw Error(
-          ErrorKind::not_found,
-          words.find("NAME_UNKNOWN") == std::string::npos
-              ? text
-              : concat(text, " (create the repository in the registry, or check its name)"));
+      throw Error(ErrorKind::not_found,
+                  words.find("NAME_UNKNOWN") == std::string::npos
+                      ? text
+                      : concat(text, " (create the repository in the registry, or check its name",
+                               options.product == Product::ecr || ecr_place(options.host)
+                                   ? "; `create: true` lets a push create it)"
+                                   : ")"));
     case 409:
     case 412:
       throw Error(ErrorKind::conflict, text);
@@ -160,15 +168,23 @@ bool Access::is_own(const std::string& url, const std::stop_token& stop) {
   return net::Url::parse(url).origin() == net::Url::parse(base(stop)).origin();
 }
 
-std::optional<Credentials> Access::credentials() {
+std::optional<Credentials> Access::credentials(const std::stop_token& stop) {
   {
     const std::lock_guard lock(mutex_);
     if (std::chrono::steady_clock::now() < credentials_end_) return credentials_;
   }
   std::optional<Credentials> found = find_credentials(options_);
+  auto end = std::chrono::steady_clock::now() + credentials_life;
+  const bool ecr = options_.product == Product::ecr || ecr_place(options_.host);
+  // ECR knows AWS's keys by the passwords alone that they get there.
+  if (ecr && (!found || is_aws_key_id(found->first)) && find_aws_keys(options_)) {
+    const Ecr::Login login = Ecr(options_).log_in(stop);
+    found = login.credentials;
+    end = std::max(end, std::chrono::steady_clock::now() + (login.end - system_now()) / 2);
+  }
   const std::lock_guard lock(mutex_);
   credentials_ = found;
-  credentials_end_ = std::chrono::steady_clock::now() + credentials_life;
+  credentials_end_ = end;
   return found;
 }
 
@@ -183,7 +199,7 @@ void Access::add_credentials(net::Request& request, const std::string& scope,
   std::unique_lock lock(mutex_);
   if (kind_ == Kind::basic) {
     lock.unlock();
-    request.basic = credentials();
+    request.basic = credentials(stop);
     return;
   }
   if (kind_ != Kind::bearer) return;
@@ -243,7 +259,7 @@ net::Response Access::perform(net::Request request, const std::string& scope,
 
 Access::Token Access::fetch_token(const std::string& realm, const std::string& service,
                                   const std::string& scope, const std::stop_token& stop) {
-  const auto known = credentials();
+  const auto known = credentials(stop);
   net::Request request;
   request.trust = trust_;
   request.url = realm;

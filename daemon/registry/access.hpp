@@ -42,6 +42,8 @@ class Access {
   /// returned, and the next call carries the new token.
   net::Response perform(net::Request request, const std::string& scope,
                         const std::stop_token& stop);
+  /// What we log in with; empty: nothing. Of ECR it is the password that AWS's keys got there.
+  std::optional<Credentials> credentials(const std::stop_token& stop);
   /// Fills in trust and credentials, for requests that others send.
   void prepare(net::Request& request, const std::string& scope, const std::stop_token& stop);
 
@@ -52,7 +54,6 @@ class Access {
   };
   enum class Kind { unknown, basic, bearer };
   std::string find_base(const std::stop_token& stop);
-  std::optional<Credentials> credentials();
   void add_credentials(net::Request& request, const std::string& scope,
                        const std::stop_token& stop);
   void learn(const net::Response& answer, const std::string& scope);

@@ -13,6 +13,8 @@
 #include "registry/access.hpp"
 #include "registry/blob_reader.hpp"
 #include "registry/credentials.hpp"
+#include "registry/ground.hpp"
+#include "registry/profile.hpp"
 #include "registry/throttle.hpp"
 #include "registry/upload.hpp"
 
@@ -65,6 +67,7 @@ struct Client::Inside {
   store::Store& store;
   net::Client http;
   Access access;
+  Ground ground;
   Throttle throttle;
   Gate gate;
   Guarded<std::map<Key, Seen>> seen;
@@ -76,6 +79,7 @@ struct Client::Inside {
       : options(std::move(given)),
         store(place),
         access(options, http),
+        ground(options, store),
         throttle(options.push_limit),
         gate(options.uploads) {}
 
@@ -107,6 +111,12 @@ struct Client::Inside {
   }
   std::optional<std::uint64_t> look(const Reference& repository, const Digest& blob,
                                     const std::stop_token& stop);
+  /// What is denied may only not be there yet.
+  bool is_missing(const net::Response& answer, const Reference& repository,
+                  const std::stop_token& stop) {
+    return (answer.status == 401 || answer.status == 403) && ground.is_missing(repository, stop);
+  }
+  void note(Trait trait, bool can) { registry::note(store, options.host, trait, can); }
   void forget(const Reference& repository) {
     seen.with([&](auto& known) {
       std::erase_if(known,
@@ -127,7 +137,7 @@ Client::Client(Options options, store::Store& store)
 Client::~Client() = default;
 const Options& Client::options() const noexcept { return inside_->options; }
 std::optional<std::pair<std::string, Secret>> Client::login() const {
-  return find_credentials(inside_->options);
+  return inside_->access.credentials({});
 }
 
 void Client::ping(const std::stop_token& stop) {
@@ -159,8 +169,9 @@ std::optional<std::uint64_t> Client::Inside::look(const Reference& repository, c
     store.forget_place(options.host, repository.repository(), blob);
     return {};
   }
-  // Some registries deny to look into what does not exist yet; the push will tell.
-  if (answer.status == 403) return {};
+  // Some registries deny to look into what does not exist yet, and the answer to a HEAD cannot say
+  // more; the push will tell.
+  if (answer.status == 401 || answer.status == 403) return {};
   if (answer.status != 200) {
     refuse(options, answer,
            concat("looking for blob ", blob.brief(), " in ", repository.repository()),
@@ -182,6 +193,8 @@ void Client::note_place(const Reference& repository, const Digest& blob) {
   inside_->store.put_place(inside_->options.host, repository.repository(), blob);
 }
 
+void Client::note(Trait trait, bool can) { inside_->note(trait, can); }
+
 Pull Client::open_blob(const Reference& repository, const Digest& blob, std::uint64_t offset,
                        const std::stop_token& stop, Verify verify) {
   // Shared by the copies of the returned function, which std::function requires.
@@ -196,7 +209,7 @@ std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
     const net::Response answer = inside_->ask(
         "GET", inside_->url(reference, concat("/manifests/", name_of(reference)), stop),
         pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
-    if (answer.status == 404) return {};
+    if (answer.status == 404 || inside_->is_missing(answer, reference, stop)) return {};
     if (answer.status != 200)
       refuse(inside_->options, answer, concat("reading ", reference.text()),
              concat("pull from ", reference.repository()));
@@ -212,9 +225,15 @@ std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
 
 std::optional<Digest> Client::find_tag(const Reference& reference, const std::stop_token& stop) {
   const auto found = inside_->retried(stop, [&]() -> std::optional<std::string> {
-    const net::Response answer = inside_->ask(
-        "HEAD", inside_->url(reference, concat("/manifests/", name_of(reference)), stop),
-        pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
+    const auto ask = [&](const char* method) {
+      return inside_->ask(
+          method, inside_->url(reference, concat("/manifests/", name_of(reference)), stop),
+          pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
+    };
+    net::Response answer = ask("HEAD");
+    if (answer.status == 404 || inside_->is_missing(answer, reference, stop)) return {};
+    // The answer to a HEAD cannot say why.
+    if (answer.status == 401 || answer.status == 403) answer = ask("GET");
     if (answer.status == 404) return {};
     if (answer.status != 200)
       refuse(inside_->options, answer, concat("looking for ", reference.text()),
@@ -247,6 +266,8 @@ std::vector<std::string> Client::tags(const Reference& repository, const std::st
 std::vector<std::string> Client::repositories(const std::stop_token& stop) {
   std::vector<std::string> names;
   const auto add = [&](const net::Response& answer) {
+    if (answer.status == 200 || answer.status == 404)
+      inside_->note(Trait::catalog, answer.status == 200);
     if (answer.status != 200)
       refuse(inside_->options, answer, "listing its repositories", "read the catalog");
     const boost::json::value value = parse_json(answer.body, "the catalog");
@@ -304,7 +325,10 @@ bool Client::Inside::mount(const BlobSource& blob, const Reference& repository,
     if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::cancelled) throw;
     return false;
   }
-  if (answer.status == 201) return true;
+  if (answer.status == 201) {
+    note(Trait::mounts, true);
+    return true;
+  }
   if (answer.status == 429 || answer.status >= 500) {
     refuse(options, answer, concat("mounting blob ", blob.descriptor.digest.brief()),
            concat("push to ", repository.repository()));
@@ -314,6 +338,8 @@ bool Client::Inside::mount(const BlobSource& blob, const Reference& repository,
     // It did not mount but began an upload, which nobody will go on with. Not all can delete it.
     ask("DELETE", access.resolve(asked, *location, stop), push_scope(repository.repository()), {},
         stop);
+    // The blob may also be gone over there: what mounted once can do it.
+    if (!find_trait(store, options.host, Trait::mounts)) note(Trait::mounts, false);
   }
   store.forget_place(options.host, from, blob.descriptor.digest);
   return false;
@@ -324,6 +350,7 @@ LayerOutcome Client::Inside::bring(Client& client, const BlobSource& blob,
                                    const std::stop_token& stop) {
   const Digest& digest = blob.descriptor.digest;
   LayerOutcome outcome{blob.descriptor, LayerFate::present, "the registry has it", 0, ""};
+  ground.prepare(repository, stop);
   if (client.find_blob(repository, digest, stop)) return outcome;
   constexpr std::size_t most_mounts = 3;
   std::size_t tried = 0;
@@ -378,6 +405,7 @@ LayerOutcome Client::bring(const BlobSource& blob, const Reference& repository,
 Digest Client::put_manifest(const Reference& reference, const std::string& media_type,
                             const std::string& bytes, const std::stop_token& stop) {
   const Digest digest = os::sha256(bytes);
+  inside_->ground.prepare(reference, stop);
   inside_->retried(stop, [&] {
     net::Request request;
     request.method = "PUT";
@@ -392,6 +420,9 @@ Digest Client::put_manifest(const Reference& reference, const std::string& media
       refuse(inside_->options, answer, concat("writing ", reference.text()),
              concat("push to ", reference.repository()));
     }
+    // Whoever reads a manifest's subject says so (distribution-spec, "Pushing Manifests with
+    // Subject").
+    if (answer.headers.find("OCI-Subject")) inside_->note(Trait::referrers, true);
     const std::string confirmed =
         answer.headers.find("Docker-Content-Digest").value_or(digest.text());
     if (confirmed != digest.text()) {
@@ -408,6 +439,8 @@ void Client::delete_manifest(const Reference& by_digest, const std::stop_token& 
     const net::Response answer = inside_->ask(
         "DELETE", inside_->url(by_digest, concat("/manifests/", name_of(by_digest)), stop),
         concat("repository:", by_digest.repository(), ":delete"), {}, stop);
+    if (answer.status == 202 || answer.status == 200) inside_->note(Trait::deletes, true);
+    if (answer.status == 405) inside_->note(Trait::deletes, false);
     if (answer.status != 202 && answer.status != 200 && answer.status != 404) {
       refuse(inside_->options, answer, concat("deleting ", by_digest.text()),
              concat("delete in ", by_digest.repository()));
@@ -423,7 +456,9 @@ void Client::delete_tag(const Reference& tagged, const Digest& digest,
         inside_->ask("DELETE", inside_->url(tagged, concat("/manifests/", name_of(tagged)), stop),
                      concat("repository:", tagged.repository(), ":delete"), {}, stop);
     // A registry may delete by digest only (distribution-spec, "Deleting tags").
-    if (answer.status == 400 || answer.status == 405) return false;
+    const bool by_digest_only = answer.status == 400 || answer.status == 405;
+    if (answer.status != 404) inside_->note(Trait::deletes_tags, !by_digest_only);
+    if (by_digest_only) return false;
     if (answer.status != 202 && answer.status != 200 && answer.status != 204 &&
         answer.status != 404) {
       refuse(inside_->options, answer, concat("deleting tag ", tagged.text()),

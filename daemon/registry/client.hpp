@@ -23,6 +23,8 @@ class Store;
 
 namespace lighterman::registry {
 
+enum class Trait;
+
 /// Bytes of a blob that can be read again from any offset, so that an upload can be resumed.
 struct BlobSource {
   Descriptor descriptor;
@@ -60,6 +62,8 @@ class Client {
                                          const std::stop_token& stop);
   /// That the blob is in this repository here, as somebody knows: bring() may mount it from there.
   void note_place(const Reference& repository, const Digest& blob);
+  /// What the registry showed that it can or cannot, for its profile.
+  void note(Trait trait, bool can);
   /// A blob's bytes from the registry (redirects followed without credentials), compared with the
   /// digest at their end; not where another registry compares them anyway.
   enum class Verify { yes, no };

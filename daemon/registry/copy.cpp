@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/json.hpp>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <set>
@@ -14,6 +15,7 @@
 #include "core/text.hpp"
 #include "os/hash.hpp"
 #include "registry/referrers.hpp"
+#include "registry/throttle.hpp"
 
 namespace lighterman::registry {
 namespace json = boost::json;
@@ -31,13 +33,6 @@ constexpr std::array cosign_suffixes{".sig", ".att", ".sbom"};
 
 bool is_index(const std::string& media_type) {
   return media_type == media::oci_index || media_type == media::docker_index;
-}
-
-/// Layers that the licence of their owner keeps out of other people's registries (image-spec,
-/// "Non-Distributable Layers").
-bool is_foreign(const Descriptor& layer) {
-  return layer.media_type.find("nondistributable") != std::string::npos ||
-         layer.media_type.find("foreign") != std::string::npos;
 }
 
 /// "linux/arm/v7" of an entry of an index; empty where it has no platform.
@@ -122,6 +117,7 @@ class Copy {
   };
 
   StoredManifest root();
+  StoredManifest root_and_target(const std::vector<std::string>& tags);
   void walk(const StoredManifest& root);
   void visit(const Wish& wish, std::vector<Wish>& next);
   void visit(Parcel parcel, std::vector<Wish>& next);
@@ -130,6 +126,7 @@ class Copy {
   void add_blobs(const StoredManifest& manifest);
   void bring_blobs();
   void bring(const Descriptor& blob);
+  Pull slowed(Pull pull) const;
   void put_manifests();
   void put_by_tag(const Parcel& parcel);
   void tell() {
@@ -151,6 +148,8 @@ class Copy {
   Beside own_beside_;
   Beside& beside_;
 
+  std::optional<Digest> named_there_;  ///< by the first tag, before anything was copied
+
   std::mutex mutex_;  // of all below
   std::vector<Parcel> parcels_;
   std::size_t manifest_bytes_ = 0;
@@ -158,6 +157,7 @@ class Copy {
   std::map<Digest, Descriptor> blobs_;
   CopyTally tally_;
   std::vector<std::string> notes_;
+  std::set<Digest> arrived_;
 };
 
 StoredManifest Copy::root() {
@@ -169,6 +169,25 @@ StoredManifest Copy::root() {
     note(concat("what refers to the whole index ", found->digest.brief(),
                 " stays behind: with fewer platforms it is another index"));
   return chosen;
+}
+
+/// The first look at either side takes several round trips; neither waits for the other's.
+StoredManifest Copy::root_and_target(const std::vector<std::string>& tags) {
+  if (tags.empty()) return root();
+  std::exception_ptr failure;
+  std::jthread look([&](const std::stop_token& own) {
+    try {
+      named_there_ = to_.find_tag(repository_.with_tag(tags.front()), own);
+    } catch (...) {
+      // Thrown again where somebody can catch it.
+      failure = std::current_exception();
+    }
+  });
+  const std::stop_callback pass_on(stop_, [&] { look.request_stop(); });
+  StoredManifest found = root();
+  look.join();
+  if (failure) std::rethrow_exception(failure);
+  return found;
 }
 
 /// All manifests of the image, level by level, each level's at once.
@@ -196,7 +215,8 @@ void Copy::visit(const Wish& wish, std::vector<Wish>& next) {
 void Copy::visit(Parcel parcel, std::vector<Wish>& next) {
   parcel.present =
       parcel.tag.empty()
-          ? to_.find_tag(repository_.at(parcel.manifest.digest), stop_).has_value()
+          ? parcel.manifest.digest == named_there_ ||
+                to_.find_tag(repository_.at(parcel.manifest.digest), stop_).has_value()
           : to_.find_tag(repository_.with_tag(parcel.tag), stop_) == parcel.manifest.digest;
   const StoredManifest manifest = parcel.manifest;
   const int depth = parcel.depth;
@@ -274,11 +294,11 @@ void Copy::bring_blobs() {
 void Copy::bring(const Descriptor& blob) {
   // A registry mounts what another repository of its own has.
   if (from_.options().host == to_.options().host) to_.note_place(source_, blob.digest);
-  const BlobSource bytes{blob, [&](std::uint64_t offset) {
-                           // The other registry does not take bytes that do not fit their digest.
-                           return from_.open_blob(source_, blob.digest, offset, stop_,
-                                                  Client::Verify::no);
-                         }};
+  const BlobSource bytes{
+      blob, [&](std::uint64_t offset) {
+        // The other registry does not take bytes that do not fit their digest.
+        return slowed(from_.open_blob(source_, blob.digest, offset, stop_, Client::Verify::no));
+      }};
   std::uint64_t counted = 0;
   const auto progress = [&](const Digest&, std::uint64_t sent, std::uint64_t) {
     const std::lock_guard lock(mutex_);
@@ -291,11 +311,19 @@ void Copy::bring(const Descriptor& blob) {
              [&] { return to_.bring(bytes, repository_, progress, stop_); });
   const std::lock_guard lock(mutex_);
   ++tally_.blobs;
+  if (outcome.fate != LayerFate::present) arrived_.insert(blob.digest);
   tally_.sent -= counted;
   (outcome.fate == LayerFate::present   ? tally_.present
    : outcome.fate == LayerFate::mounted ? tally_.mounted
                                         : tally_.sent) += blob.size;
   tell();
+}
+
+/// The same bytes, no faster than whoever asked for the copy allows.
+Pull Copy::slowed(Pull pull) const {
+  if (options_.throttle == nullptr) return pull;
+  return [pull = std::move(pull), throttle = options_.throttle, stop = stop_](
+             char* into, std::size_t room) { return pull(into, throttle->take(room, stop)); };
 }
 
 /// Parts before the whole, and what refers to something after it.
@@ -336,7 +364,7 @@ void Copy::put_by_tag(const Parcel& parcel) {
 }
 
 CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
-  const StoredManifest root = this->root();
+  const StoredManifest root = root_and_target(tags);
   walk(root);
   bring_blobs();
   put_manifests();
@@ -349,6 +377,7 @@ CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
   }
   outcome.tally = tally_;
   outcome.notes = std::move(notes_);
+  outcome.arrived = std::move(arrived_);
   return outcome;
 }
 
@@ -389,6 +418,11 @@ bool Beside::has_tag(const std::string& tag, const std::stop_token& stop) {
       if (each.starts_with("sha256-")) tags_->insert(std::move(each));
   }
   return tags_->contains(tag);
+}
+
+bool is_foreign(const Descriptor& layer) {
+  return layer.media_type.find("nondistributable") != std::string::npos ||
+         layer.media_type.find("foreign") != std::string::npos;
 }
 
 CopyOutcome copy(Client& from, const Reference& source, Client& to, const Reference& repository,

@@ -14,6 +14,8 @@
 
 namespace lighterman::registry {
 
+class Throttle;
+
 /// What refers to the images of one repository, with few questions: whether its registry has the
 /// referrers API is asked once, and what cosign and fallback tags there are is listed once. Any
 /// thread.
@@ -36,12 +38,17 @@ class Beside {
   std::optional<std::set<std::string>> tags_;
 };
 
+/// Layers that the licence of their owner keeps out of other people's registries (image-spec,
+/// "Non-Distributable Layers").
+bool is_foreign(const Descriptor& layer);
+
 struct CopyOptions {
   /// Of an index only these, such as "linux/amd64" or "linux/arm/v7"; empty: all. The index that
   /// lists fewer has another digest, so what refers to the whole one stays behind.
   std::vector<std::string> platforms;
   bool referrers = true;     ///< signatures, SBOMs and all else that refers to a copied manifest
   Beside* beside = nullptr;  ///< of the source, for whoever copies several images out of it
+  Throttle* throttle = nullptr;  ///< beside the registry's own limit; null: none
 };
 
 /// How far a copy has come. Bytes are those of blobs, each counted once.
@@ -60,6 +67,7 @@ struct CopyOutcome {
   CopyTally tally;
   std::vector<std::string> moved;  ///< tags that named something else or nothing before
   std::vector<std::string> notes;  ///< what was left out, and why
+  std::set<Digest> arrived = {};   ///< blobs that were not there before
 };
 
 /// Carries an image from one registry to another, streaming: blobs that are missing there, then

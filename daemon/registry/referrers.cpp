@@ -12,6 +12,7 @@
 #include "net/retry.hpp"
 #include "os/hash.hpp"
 #include "registry/access.hpp"
+#include "registry/profile.hpp"
 
 namespace lighterman::registry {
 namespace json = boost::json;
@@ -129,12 +130,14 @@ std::optional<std::vector<Referrer>> ask_for_referrers(Client& client, const Ref
                                                        const std::string& artifact_type,
                                                        const std::stop_token& stop) {
   std::optional<std::vector<Referrer>> found;
+  bool repository_is_there = true;
   std::string path = concat("/referrers/", subject.text());
   if (!artifact_type.empty()) path += concat("?artifactType=", render_url_part(artifact_type));
   const auto add = [&](const net::Response& answer) {
     // Registries without it say so in several ways, and some answer with their home page.
     const std::string type = answer.headers.find("Content-Type").value_or("");
     if (answer.status == 200 && !type.starts_with(media::oci_index)) return false;
+    repository_is_there = answer.body.find("NAME_UNKNOWN") == std::string::npos;
     if (answer.status == 400 || answer.status == 404 || answer.status == 405 ||
         answer.status == 406)
       return false;
@@ -146,6 +149,7 @@ std::optional<std::vector<Referrer>> ask_for_referrers(Client& client, const Ref
     return found->size() < most_referrers;
   };
   client.read_pages(repository, path, add, stop);
+  if (found || repository_is_there) client.note(Trait::referrers, found.has_value());
   return found;
 }
 

@@ -2,7 +2,10 @@
 
 #include "core/error.hpp"
 #include "net/server.hpp"
+#include "os/hash.hpp"
 #include "registry/access.hpp"
+#include "registry/profile.hpp"
+#include "registry/referrers.hpp"
 
 namespace lighterman::registry {
 
@@ -39,6 +42,26 @@ void try_push(const Options& options, const Reference& repository, const std::st
   cancel.url = access.resolve(asked, *location, stop);
   // Some cannot; what was begun is then forgotten by itself.
   access.perform(std::move(cancel), scope, stop);
+}
+
+void look_around(Client& client, const Reference& repository, const std::stop_token& stop) {
+  const auto is_refusal = [](const Error& error) {
+    return error.kind() == ErrorKind::denied || error.kind() == ErrorKind::not_found;
+  };
+  try {
+    // That nothing refers to these bytes does not matter.
+    ask_for_referrers(client, repository, os::sha256("nothing"), "", stop);
+  } catch (const Error& error) {
+    // A repository that is not there yet may be denied; then nobody knows.
+    if (!is_refusal(error)) throw;
+  }
+  try {
+    client.repositories(stop);
+  } catch (const Error& error) {
+    // To us it has none.
+    if (!is_refusal(error)) throw;
+    client.note(Trait::catalog, false);
+  }
 }
 
 }  // namespace lighterman::registry

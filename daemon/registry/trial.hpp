@@ -23,4 +23,8 @@ Door look_at(const Options& options, const std::stop_token& stop);
 /// push does, naming the permission that is missing.
 void try_push(const Options& options, const Reference& repository, const std::stop_token& stop);
 
+/// Asks what a registry tells without anything being left there: whether it lists referrers and
+/// repositories. The answers are in its profile.
+void look_around(Client& client, const Reference& repository, const std::stop_token& stop);
+
 }  // namespace lighterman::registry

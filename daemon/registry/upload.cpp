@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "metrics/meters.hpp"
+#include "registry/profile.hpp"
 
 namespace lighterman::registry {
 namespace {
@@ -13,7 +14,6 @@ namespace {
 constexpr std::uint64_t small = 1 << 20;
 constexpr std::uint64_t smallest_chunk = 64 << 10;
 constexpr std::uint64_t smallest_cut = 2 << 20;
-constexpr const char* chunk_fact = "chunk";
 
 std::uint64_t number(std::string_view text) {
   std::uint64_t value = 0;
@@ -76,7 +76,8 @@ void BlobUpload::refused(const net::Response& answer) const {
 /// Bytes in one request: all that is left, as long as nobody on the way minds.
 std::uint64_t BlobUpload::chunk_size() const {
   std::uint64_t chunk = options_.chunk == 0 ? size_ : options_.chunk;
-  if (const auto found = store_.find_fact(concat("registry:", options_.host), chunk_fact)) {
+  if (const auto found =
+          store_.find_fact(concat("registry:", options_.host), std::string(largest_request_fact))) {
     if (const std::uint64_t known = number(*found); known > 0) chunk = std::min(chunk, known);
   }
   return std::max(chunk, least_chunk_);
@@ -90,7 +91,7 @@ void BlobUpload::shrink_chunks(std::uint64_t refused) {
                   concat("a request body of ", render_size(refused),
                          " is too large for it or for a proxy before it: raise its limit"));
   }
-  store_.put_fact(concat("registry:", options_.host), chunk_fact, std::to_string(half));
+  note(store_, options_.host, largest_request_fact, std::to_string(half));
 }
 
 std::uint64_t BlobUpload::perform(const std::stop_token& stop) {
@@ -112,7 +113,9 @@ std::uint64_t BlobUpload::perform(const std::stop_token& stop) {
 }
 
 void BlobUpload::attempt(const std::stop_token& stop) {
-  if (size_ <= std::min(small, chunk_size())) {
+  // What could not take chunks need not be asked for each blob.
+  const bool whole_only = find_trait(store_, options_.host, Trait::chunks) == false;
+  if (whole_only || size_ <= std::min(small, chunk_size())) {
     send_whole(stop);
   } else {
     send_chunks(stop);
@@ -129,7 +132,10 @@ std::string BlobUpload::begin(const std::stop_token& stop) {
   if (answer.status != 202) refused(answer);
   const auto location = answer.headers.find("Location");
   if (!location) throw trouble(ErrorKind::invalid, "no Location in its answer");
-  if (const auto least = answer.headers.find("OCI-Chunk-Min-Length")) least_chunk_ = number(*least);
+  if (const auto least = answer.headers.find("OCI-Chunk-Min-Length")) {
+    least_chunk_ = number(*least);
+    note(store_, options_.host, least_chunk_fact, std::to_string(least_chunk_));
+  }
   return access_.resolve(asked, *location, stop);
 }
 
@@ -197,6 +203,7 @@ void BlobUpload::send_chunks(const std::stop_token& stop) {
     const Sent sent = send_chunk(length, stop);
     if (sent == Sent::unsupported) {
       // Some registries take blobs in one piece only.
+      note(store_, options_.host, Trait::chunks, false);
       store_.forget_upload(repository_, blob_.descriptor.digest);
       return send_whole(stop);
     }
@@ -233,6 +240,7 @@ BlobUpload::Sent BlobUpload::send_chunk(std::uint64_t length, const std::stop_to
       // A registry that keeps less than it was sent says so here.
       advance(bytes && *bytes > offset_ && *bytes <= offset_ + length ? *bytes : offset_ + length);
       cut_length_ = 0;
+      note(store_, options_.host, Trait::chunks, true);
       remember();
       return Sent::accepted;
     }

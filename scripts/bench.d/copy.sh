@@ -1,5 +1,7 @@
 # Copy images from one registry to another: ours against skopeo, crane and oras, each into
-# repositories of its own. Sourced by scripts/bench, whose functions it uses.
+# repositories of its own. COPY_DELAY=50 puts a line of 50 ms for a round trip before both registries;
+# COPY_MEGABYTES (of a layer), COPY_IMAGES and COPY_ROUNDS make it smaller.
+# Sourced by scripts/bench, whose functions it uses.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # state, tree and rounds are scripts/bench's
 
@@ -11,7 +13,7 @@ bench_copy() (
   local peers=$tree/build/peers/bin from to memory folder=$state/copy
   # In memory: the registries sync each file, and it is not the disk that is to be measured.
   memory=$(mktemp -d /dev/shm/lighterman-bench.XXXXXX)
-  trap 'stop_process "$folder/from/registry.pid"; stop_process "$folder/to/registry.pid"; rm -rf "$memory"' EXIT
+  trap 'stop_process "$folder/from/registry.pid"; stop_process "$folder/to/registry.pid"; stop_process "$folder/from/line.pid"; stop_process "$folder/to/line.pid"; rm -rf "$memory"' EXIT
   mkdir -p "$folder/from" "$folder/to" "$memory/from" "$memory/to"
   ln -s "$memory/from" "$folder/from/data"
   ln -s "$memory/to" "$folder/to/data"
@@ -19,7 +21,20 @@ bench_copy() (
   start_registry "$folder/from" "$from"
   to=$(free_port)
   start_registry "$folder/to" "$to"
-  local source=127.0.0.1:$from/bench target=127.0.0.1:$to
+  local near=127.0.0.1:$from/bench source target
+  # slow PLACE PORT: the port of a slow line to it.
+  slow() {
+    local port=$2
+    if [ -n "${COPY_DELAY:-}" ]; then
+      port=$(free_port)
+      python3 "$tree/scripts/bench.d/slow_line.py" "$port" "$2" "$COPY_DELAY" >/dev/null 2>&1 &
+      echo $! >"$folder/$1/line.pid"
+      wait_until 10 "the slow line" curl -fsS "http://127.0.0.1:$port/v2/" >/dev/null
+    fi
+    echo "127.0.0.1:$port"
+  }
+  source=$(slow from "$from")/bench
+  target=$(slow to "$to")
   export HOME=$folder
   # layer FILE MEGABYTES: bytes that nobody can compress.
   layer() {
@@ -33,14 +48,14 @@ bench_copy() (
     layer "$number" "${COPY_MEGABYTES:-160}"
     layers+=(-f "$memory/$number.tar")
   done
-  append "${layers[@]}" -t "$source/large:1"
+  append "${layers[@]}" -t "$near/large:1"
   layer changed 20
-  append -b "$source/large:1" -f "$memory/changed.tar" -t "$source/large:2"
+  append -b "$near/large:1" -f "$memory/changed.tar" -t "$near/large:2"
   rm "$memory"/*.tar
-  for number in $(seq 200); do
+  for number in $(seq "${COPY_IMAGES:-200}"); do
     echo "$number" >"$memory/name"
     tar -C "$memory" -cf "$memory/small.tar" name
-    append -f "$memory/small.tar" -t "$source/small:v$number"
+    append -f "$memory/small.tar" -t "$near/small:v$number"
   done
 
   # peak COMMAND...: what it took of memory, in MB.
@@ -60,7 +75,7 @@ bench_copy() (
       plain) "$lighterman" sync --image-only "$source/small" "$target/$2" ;;
       skopeo) skopeo sync --src-tls-verify=false --dest-tls-verify=false --src docker --dest docker "$source/small" "$target/$2" ;;
       crane) "$peers/crane" copy --insecure --all-tags "$source/small" "$target/$2" ;;
-      oras) for number in $(seq 200); do "$peers/oras" cp --from-plain-http --to-plain-http "$source/small:v$number" "$target/$2:v$number"; done ;;
+      oras) for number in $(seq "${COPY_IMAGES:-200}"); do "$peers/oras" cp --from-plain-http --to-plain-http "$source/small:v$number" "$target/$2:v$number"; done ;;
     esac
   }
   local program round programs=(plain lighterman skopeo crane oras)
@@ -81,13 +96,13 @@ bench_copy() (
       if [ -z "$best" ] || awk -v a="$time" -v b="${best% *}" 'BEGIN {exit !(a < b)}'; then best="$time $name"; fi
     done
     for ours in plain lighterman; do
-      result "$1$([ "$ours" = plain ] || echo ', with signatures')" "$(median <"$folder/$ours.$2")" "${best% *}" "${best#* }" s "<= 0.77"
+      result "$1$([ "$ours" = plain ] || echo ', with signatures')${COPY_DELAY:+ at $COPY_DELAY ms}" "$(median <"$folder/$ours.$2")" "${best% *}" "${best#* }" s "<= 0.77"
     done
   }
-  compare "copy 1.3 GB" cold
+  compare "copy 8 layers of ${COPY_MEGABYTES:-160} MB" cold
   compare "one layer changed" changed
   compare "nothing changed" same
-  compare "sync of 200 images" sync
+  compare "sync of ${COPY_IMAGES:-200} images" sync
   local ours theirs
   ours=$(peak "$lighterman" copy "$source/large:1" "$target/memory/ours:1")
   theirs=$(for program in skopeo crane oras; do

@@ -4,6 +4,7 @@
 
 #include "api/routes.hpp"
 #include "house.hpp"
+#include "registry/profile.hpp"
 #include "scan/kept.hpp"
 #include "trust/keyring.hpp"
 
@@ -209,6 +210,9 @@ TEST(Description, FitsWhatIsAnswered) {
   config.keys = config::Keys{keys.path(), "", true};
   house.reload(config);
   expect_described(house.get(base + "/keys"), "get", base + "/keys");
+  registry::note(house.store, "r.example", registry::Trait::mounts, true);
+  expect_described(house.get(base + "/registries?host=r.example"), "get", base + "/registries");
+  expect_described(house.get(base + "/registries?host=far.example"), "get", base + "/registries");
   expect_described(house.get(base + "/keys?name=x"), "get", base + "/keys");
   expect_described(house.get(base + "/status"), "get", base + "/status");
   expect_described(house.get("/metrics"), "get", "/metrics");

@@ -18,10 +18,14 @@ TEST(Doctor, FindsAllWellWhereAPushWouldBePublished) {
   const Said said = harbour.say({"doctor", "--config", "lighterman.yml"});
   EXPECT_EQ(said.code, 0) << said.out << said.err;
   EXPECT_TRUE(has(said.out, "ok: engine real: version ")) << said.out;
+  EXPECT_TRUE(has(said.out, "ok: disk of engine real: images take ")) << said.out;
   EXPECT_TRUE(has(said.out, "ok: source shop: 1 branch or tag")) << said.out;
   EXPECT_TRUE(has(said.out, concat("ok: registry ", the_registry().host(), ": answers at http://")))
       << said.out;
   EXPECT_TRUE(has(said.out, concat("ok: push to ", harbour.image(), ": an upload could be begun")))
+      << said.out;
+  EXPECT_TRUE(has(said.out, concat("ok: what ", the_registry().host(),
+                                   " can: lists no referrers, has a catalog")))
       << said.out;
   EXPECT_TRUE(has(said.out, "free, ")) << said.out;
   EXPECT_TRUE(has(said.out, "pushes can be built and published")) << said.out;

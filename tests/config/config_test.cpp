@@ -205,6 +205,23 @@ sources: {hello: {url: "https://git.example/a.git", image: registry.example/acme
   EXPECT_FALSE(config.registries.at("10.0.0.7:5000").trust.verify);
 }
 
+TEST(Config, KnowsProductsOfRegistriesAndRulesThatOnlyWarm) {
+  const Config config = parse(
+      "registries: {h.example: {product: harbor, create: true, collect_garbage: true}}\n"
+      "replicate: [{name: near, warm: [\"https://m.example/proxy\"], push_limit: 5MB}]\n"
+      "retain: [{name: used, repositories: h.example/a/*, pulled_within: 30d}]\n"
+      "sources: {a: {url: /a.git, secret: 'env:HOME', image: h.example/a/b}}\n",
+      "l.yml");
+  const registry::Options& options = config.registries.at("h.example");
+  EXPECT_EQ(options.product, registry::Product::harbor);
+  EXPECT_TRUE(options.create && options.collect_garbage);
+  EXPECT_EQ(config.replicate.at(0).terms.warm, std::vector<std::string>{"https://m.example/proxy"});
+  EXPECT_EQ(config.replicate.at(0).terms.push_limit, 5'000'000U);
+  EXPECT_EQ(config.retain.at(0).pulled_within, std::chrono::hours(24 * 30));
+  EXPECT_EQ(parse(render(config), "again.yml").retain.at(0).pulled_within,
+            std::chrono::hours(24 * 30));
+}
+
 TEST(Config, RefusesRulesThatCannotBeMeant) {
   const auto refused = [](const std::string& rules) {
     return refusal(concat(
@@ -214,6 +231,12 @@ TEST(Config, RefusesRulesThatCannotBeMeant) {
       has(refused("retain: [{name: all, repositories: r.example/a}]"), "would keep nothing"));
   EXPECT_TRUE(has(refused("retain: [{name: x, keep: 0, repositories: a}]"), "would keep nothing"));
   EXPECT_TRUE(has(refused("replicate: [{name: x, to: \"https://r.example\"}]"), "needs `to`"));
+  EXPECT_TRUE(has(refused("replicate: [{name: x}]"), "needs `to`"));
+  EXPECT_TRUE(has(refused("replicate: [{name: x, warm: [mirror.example]}]"), "no URL in `warm`"));
+  EXPECT_TRUE(
+      has(refused("registries: {r.example: {product: nexus}}"), "auto, plain, harbor, ecr"));
+  EXPECT_TRUE(
+      has(refused("registries: {r.example: {api: r.example/api}}"), "registries.r.example"));
   EXPECT_TRUE(has(refused("replicate: [{name: x, to: r.example, when: scheduled}]"), "`schedule`"));
   EXPECT_TRUE(
       has(refused("replicate: [{name: x, to: r.example, only_signed: true}]"), "no `keys`"));

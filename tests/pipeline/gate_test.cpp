@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <optional>
 #include <set>
 
 #include "core/error.hpp"
@@ -346,14 +347,15 @@ return {
   const std::size_t read_before = the_registry().count_requests("GET", "/blobs/");
 
   std::vector<std::string> told;
-  Rescan rescan([&] { return house.yard; }, *house.store,
-                [&](std::string_view, const std::string& text) { told.push_back(text); });
-  EXPECT_EQ(rescan.perform({}).news, 0U);
+  std::optional<Rescan> rescan(
+      std::in_place, [&] { return house.yard; }, *house.store,
+      [&](std::string_view, const std::string& text) { told.push_back(text); });
+  EXPECT_EQ(rescan->perform({}).news, 0U);
   support::write_trivy_database(cache.path(), support::debian_advisories());
-  const RescanRound round = rescan.perform({});
+  const RescanRound round = rescan->perform({});
   EXPECT_EQ(round.scanned, 1U);
   EXPECT_EQ(round.news, 1U) << join(told, "\n");
-  EXPECT_EQ(rescan.perform({}).news, 0U) << "the same again is no news";
+  EXPECT_EQ(rescan->perform({}).news, 0U) << "the same again is no news";
   EXPECT_EQ(the_registry().count_requests("GET", "/blobs/"), read_before) << "the image was pulled";
   EXPECT_NE(house.log(run.id).find("new: CVE-"), std::string::npos) << house.log(run.id);
 
@@ -368,6 +370,7 @@ return {
   EXPECT_TRUE(now.last->clean);
   EXPECT_EQ(now.last->counts.at("HIGH").to_number<int>(), 1);
   house.config.scan->block = {Severity::high};
+  rescan.reset();  // its store goes
   house.start();
   Rescan stricter([&] { return house.yard; }, *house.store, [](auto, const auto&) {});
   EXPECT_EQ(stricter.perform({}).dirty, 1U);

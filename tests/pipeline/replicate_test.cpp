@@ -13,6 +13,7 @@
 #include "pipeline/retention.hpp"
 #include "pipeline/selection.hpp"
 #include "pipeline/signing.hpp"
+#include "registry/fake_harbor.hpp"
 #include "registry/referrers.hpp"
 #include "support/background.hpp"
 #include "support/registry.hpp"
@@ -238,6 +239,53 @@ TEST_F(CarryTest, OneThatIsCancelledOrTakesTooLongStops) {
   EXPECT_FALSE(client(far).find_tag(mirror.with_tag("slow"), never));
 }
 
+TEST_F(CarryTest, AMirrorIsAskedForWhatArrivedAndTheRulesSpeedIsKept) {
+  support::RealRegistry cache({.mirror_of = far.url()});
+  auto& mirrored = rule("mirrored");
+  mirrored.terms.warm = {cache.url(), "http://127.0.0.1:9"};
+  mirrored.terms.push_limit = 300'000;
+  push("1.0", std::string(250'000, 'x'));
+  run();
+  const auto begun = std::chrono::steady_clock::now();
+  replicator->perform_rule("mirrored", false, never);
+  ASSERT_TRUE(settled());
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(650));
+  const Replication done = store.replications({}).at(0);
+  EXPECT_EQ(done.state, ReplicationState::done) << done.why;
+  ASSERT_EQ(done.notes.size(), 2U);
+  EXPECT_NE(done.notes[0].find("has it: 2 blobs"), std::string::npos) << done.notes[0];
+  EXPECT_NE(done.notes[1].find("does not have it"), std::string::npos)
+      << "a mirror that is away is no failure, and is told: " << done.notes[1];
+  far.stop();
+  EXPECT_TRUE(
+      yard->registry(cache.host())
+          .find_manifest(
+              Reference::parse(concat(cache.host(), "/mirror/shop")).at(*done.source.digest()),
+              never))
+      << "the mirror serves it without its source";
+}
+
+TEST_F(CarryTest, ARuleWithoutATargetOnlyWarms) {
+  support::RealRegistry cache({.mirror_of = near.url()});
+  auto& warming = config->replicate.emplace_back();
+  warming.name = "warming";
+  warming.terms.warm = {cache.url()};
+  start();
+  const PublishedImage image{
+      shop.at(push("1.0", "content")), {}, {{"1.0", TagOutcome::Fate::created, ""}}};
+  const auto made = replications_after(*config, 5, {image}, {});
+  ASSERT_EQ(made.size(), 1U);
+  EXPECT_EQ(made[0].target, shop);
+  run();
+  store.add_replication(made[0]);
+  ASSERT_TRUE(settled());
+  const Replication done = store.replications({}).at(0);
+  EXPECT_EQ(done.state, ReplicationState::done) << done.why;
+  EXPECT_EQ(done.sent_bytes, 0U);
+  ASSERT_EQ(done.notes.size(), 1U);
+  EXPECT_NE(done.notes[0].find("has it: 2 blobs"), std::string::npos) << done.notes[0];
+}
+
 TEST_F(CarryTest, WhatPluginsAskForNamesImageTagsAndPlace) {
   PublishedImage image{shop.at(os::sha256("x")), {}, {}};
   image.tags.push_back({"1.0", TagOutcome::Fate::created, ""});
@@ -353,6 +401,55 @@ TEST_F(RetainTest, ATagThatMovedMeanwhileIsNotDeleted) {
   push("1.0.0", "one again");
   apply();
   EXPECT_TRUE(client(near).find_tag(shop.with_tag("1.0.0"), never));
+}
+
+/// What Harbor lists of an image.
+std::string artifact(const Digest& digest, const std::string& pulled) {
+  return concat(R"({"digest":")", digest, R"(","push_time":"2026-01-01T00:00:00.000Z",)",
+                R"("pull_time":")", pulled, R"(","references":[]})");
+}
+
+TEST_F(RetainTest, WhatSomebodyPulledLatelyStaysWhereHarborTellsAndItsSpaceIsFreed) {
+  test::FakeHarbor harbor;
+  const Reference team = Reference::parse(concat(harbor.host(), "/acme/team/shop"));
+  std::map<std::string, Digest> made;
+  for (const char* tag : {"1.0.0", "1.1.0", "1.2.0"}) {
+    const std::string bytes = concat(R"({"tag":")", tag, "\"}");
+    made.emplace(tag, os::sha256(bytes));
+    const std::lock_guard lock(harbor.registry.mutex);
+    for (const std::string& name : {std::string(tag), made.at(tag).text()})
+      harbor.registry.manifests[{"acme/team/shop", name}] = {std::string(media::oci_manifest),
+                                                             bytes};
+  }
+  harbor.artifacts = {artifact(made.at("1.0.0"), render_time(system_now())),
+                      artifact(made.at("1.1.0"), "0001-01-01T00:00:00.000Z"),
+                      artifact(made.at("1.2.0"), "2026-01-01T00:00:00.000Z")};
+  registry::Options& options = config->registries[harbor.host()];
+  options.host = harbor.host();
+  options.username = "robot$ci";
+  os::replace_file(folder.path() / "password", "s3cret", 0600);
+  options.password_place = concat("file:", (folder.path() / "password").native());
+  options.collect_garbage = true;
+  start();
+  config::RetainRule rule;
+  rule.name = "pulled";
+  rule.repositories = {team.name()};
+  rule.pulled_within = std::chrono::hours(24);
+  rule.keep = 1;
+  EXPECT_EQ(kept(rule), (std::set<std::string>{"1.0.0", "1.2.0"}));
+  const auto pulled = std::ranges::find(fates.at(0).tags, "1.0.0", &TagFate::tag);
+  EXPECT_EQ(pulled->why, "pulled within 1d");
+  std::string said;
+  perform_retention(
+      *yard, store, fates, [&](const std::string& text) { said += text + '\n'; }, never);
+  EXPECT_FALSE(harbor.registry.manifests.contains({"acme/team/shop", "1.1.0"}));
+  EXPECT_TRUE(harbor.registry.manifests.contains({"acme/team/shop", "1.0.0"}));
+  EXPECT_NE(said.find("garbage collection 41"), std::string::npos) << said;
+  EXPECT_EQ(harbor.registry.count("POST /api/v2.0/system/gc/schedule"), 1U);
+
+  rule.repositories = {shop.name()};
+  push("1.0", "x");
+  EXPECT_THROW(kept(rule), Error) << "docker's registry does not know, and nothing may go";
 }
 
 }  // namespace

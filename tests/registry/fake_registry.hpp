@@ -24,7 +24,9 @@ class FakeRegistry {
   /// Looks at a request first; true: it has answered.
   using Surprise = std::function<bool(const httplib::Request&, httplib::Response&)>;
 
-  FakeRegistry() {
+  /// `more`: paths of a product's own. `rule` looks at each request before the registry does.
+  explicit FakeRegistry(const std::function<void(httplib::Server&)>& more = {}, Surprise rule = {})
+      : rule_(std::move(rule)) {
     using httplib::Request;
     using httplib::Response;
     server_.set_pre_routing_handler([this](const Request& request, Response& response) {
@@ -35,6 +37,7 @@ class FakeRegistry {
         surprises.erase(surprise);
         return early(response);
       }
+      if (rule_ && rule_(request, response)) return early(response);
       if (!admit(request, response)) return early(response);
       return httplib::Server::HandlerResponse::Unhandled;
     });
@@ -106,6 +109,27 @@ class FakeRegistry {
       if (found == manifests.end()) return refuse(response, 404, "MANIFEST_UNKNOWN");
       response.set_content(found->second.second, found->second.first);
     });
+    server_.Delete(R"(/v2/(.+)/manifests/(sha256:[0-9a-f]{64}))",
+                   [this](const Request& request, Response& response) {
+                     const std::lock_guard lock(mutex);
+                     const std::string name = request.matches[1], digest = request.matches[2];
+                     const auto found = manifests.find({name, digest});
+                     if (found == manifests.end()) return refuse(response, 404, "MANIFEST_UNKNOWN");
+                     const auto gone = found->second;
+                     std::erase_if(manifests, [&](const auto& entry) {
+                       return entry.first.first == name && entry.second == gone;
+                     });
+                     response.status = 202;
+                   });
+    server_.Get(R"(/v2/(.+)/tags/list)", [this](const Request& request, Response& response) {
+      const std::lock_guard lock(mutex);
+      std::vector<std::string> tags;
+      for (const auto& [key, manifest] : manifests)
+        if (key.first == request.matches[1] && !key.second.starts_with("sha256:"))
+          tags.push_back(concat('"', key.second, '"'));
+      response.set_content(concat(R"({"tags":[)", join(tags, ","), "]}"), "application/json");
+    });
+    if (more) more(server_);
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();
@@ -178,7 +202,7 @@ class FakeRegistry {
     if (!bytes.empty()) response.set_header("Range", concat("0-", bytes.size() - 1));
   }
   bool admit(const httplib::Request& request, httplib::Response& response) {
-    if (request.path == "/token") return true;
+    if (request.path == "/token" || request.path.starts_with("/api/")) return true;
     const std::string given = request.get_header_value("Authorization");
     if (wants_token) {
       if (given.starts_with("Bearer ") && tokens.contains(given.substr(7))) return true;
@@ -246,6 +270,7 @@ class FakeRegistry {
   }
 
   httplib::Server server_;
+  Surprise rule_;
   int port_ = 0;
   std::thread thread_;
 };

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include "core/error.hpp"
 #include "net/loopback.hpp"
@@ -83,10 +84,11 @@ Error failure_of(Work&& work) {
 class Proxy {
  public:
   enum class Way { answer_413, cut, cut_once_passing_on };
-  Proxy(int upstream, std::uint64_t limit, Way way)
+  Proxy(int upstream, std::uint64_t limit, Way way, std::chrono::milliseconds delay = {})
       : upstream_(upstream),
         limit_(limit),
         way_(way),
+        delay_(delay),
         server_([this](Connection& client, int) { serve(client); }) {}
   std::string host() const { return concat("127.0.0.1:", server_.port()); }
   int refused() const { return refused_; }
@@ -96,6 +98,7 @@ class Proxy {
   void serve(Connection& client) {
     std::string head = client.read_head();
     if (head.empty()) return;
+    std::this_thread::sleep_for(delay_);  // it is what a slow line is
     const std::size_t at = lower(head).find("content-length: ");
     const std::uint64_t length = at == std::string::npos ? 0 : std::stoull(head.substr(at + 16));
     const bool refuse = length > limit_ && (way_ != Way::cut_once_passing_on || refused_ == 0);
@@ -143,6 +146,7 @@ class Proxy {
   int upstream_;
   std::uint64_t limit_;
   Way way_;
+  std::chrono::milliseconds delay_;
   std::atomic<int> refused_ = 0;
   std::atomic<std::size_t> longest_ = 0;
   RawServer server_;

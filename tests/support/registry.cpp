@@ -51,6 +51,10 @@ void RealRegistry::make_certificates() {
   openssl(folder,
           {"x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
            "-CAcreateserial", "-out", "server.pem", "-days", "2", "-extfile", "server.ext"});
+  openssl(folder, {"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                   "-keyout", "client.key", "-out", "client.csr", "-subj", "/CN=client"});
+  openssl(folder, {"x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                   "-CAcreateserial", "-out", "client.pem", "-days", "2"});
 }
 
 void RealRegistry::write_configuration() {
@@ -71,9 +75,17 @@ void RealRegistry::write_configuration() {
       "\n"
       "  secret: the-same-after-a-restart\n");
   if (options_.tls)
-    text += concat("  tls: {certificate: ", folder, "/server.pem, key: ", folder, "/server.key}\n");
+    text += concat("  tls: {certificate: ", folder, "/server.pem, key: ", folder, "/server.key",
+                   options_.client_certificate ? concat(", clientcas: [", folder, "/ca.pem]") : "",
+                   "}\n");
   if (options_.user)
     text += concat("auth:\n  htpasswd: {realm: test, path: ", folder, "/htpasswd}\n");
+  if (options_.tokens)
+    text += concat("auth:\n  token: {realm: \"", options_.tokens->realm, "\", service: \"",
+                   options_.tokens->service, "\", issuer: \"", options_.tokens->issuer,
+                   "\", rootcertbundle: ", options_.tokens->certificates.native(), "}\n");
+  if (!options_.mirror_of.empty())
+    text += concat("proxy: {remoteurl: \"", options_.mirror_of, "\"}\n");
   os::replace_file(folder_.path() / "config.yml", text);
 }
 
@@ -96,6 +108,13 @@ std::string RealRegistry::url() const {
   return concat(options_.tls ? "https://" : "http://", host());
 }
 std::filesystem::path RealRegistry::ca_file() const { return folder_.path() / "ca.pem"; }
+
+std::filesystem::path RealRegistry::client_certificate_file() const {
+  return folder_.path() / "client.pem";
+}
+std::filesystem::path RealRegistry::client_key_file() const {
+  return folder_.path() / "client.key";
+}
 
 std::string RealRegistry::access_log() const { return text_of(folder_.path() / "access.log"); }
 

@@ -18,8 +18,16 @@ class RealRegistry {
  public:
   struct Options {
     std::optional<std::pair<std::string, std::string>> user =
-        {};            ///< name and password for all access
-    bool tls = false;  ///< by an authority made for this test
+        {};                           ///< name and password for all access
+    bool tls = false;                 ///< by an authority made for this test
+    bool client_certificate = false;  ///< with tls: it lets in who has one of that authority
+    /// Tokens of this server; see TokenServer.
+    struct Tokens {
+      std::string realm, service, issuer;
+      std::filesystem::path certificates;
+    };
+    std::optional<Tokens> tokens = {};
+    std::string mirror_of = {};  ///< URL of a registry whose images it fetches and keeps
   };
   explicit RealRegistry(Options options);
   RealRegistry() : RealRegistry(Options{}) {}
@@ -34,6 +42,8 @@ class RealRegistry {
   std::string host() const;               ///< "127.0.0.1:PORT"
   std::string url() const;                ///< "http://127.0.0.1:PORT" or https
   std::filesystem::path ca_file() const;  ///< PEM; only with tls
+  std::filesystem::path client_certificate_file() const;
+  std::filesystem::path client_key_file() const;
   /// Requests it answered so far, one line each: `... "PUT /v2/a/manifests/x HTTP/1.1" 201 ...`
   std::string access_log() const;
   /// How many lines of the access log hold all of `method`, a space and `path`, in this order.

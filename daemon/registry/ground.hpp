@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "core/reference.hpp"
+#include "registry/options.hpp"
+
+namespace lighterman::store {
+class Store;
+}
+
+namespace lighterman::registry {
+
+class Harbor;
+
+/// What a push needs to be there and some products do not make by themselves: Harbor's project,
+/// ECR's repository. Does nothing unless Options::create is set. Any thread.
+class Ground {
+ public:
+  Ground(const Options& options, store::Store& store);
+  ~Ground();
+  Ground(const Ground&) = delete;
+  Ground& operator=(const Ground&) = delete;
+
+  /// Makes it, once; who waits for another that makes it waits as long.
+  void prepare(const Reference& repository, const std::stop_token& stop);
+  /// Whether the product says that it is not there yet, where reading it is denied for that.
+  bool is_missing(const Reference& repository, const std::stop_token& stop);
+
+ private:
+  Harbor& harbor();
+
+  const Options& options_;
+  store::Store& store_;
+  std::mutex mutex_;
+  std::unique_ptr<Harbor> harbor_;
+  std::set<std::string> ready_;  ///< names of projects or repositories
+};
+
+}  // namespace lighterman::registry

@@ -45,7 +45,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, git")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "docker.io | docker-ce, git-lfs")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "docker.io | docker-ce, git-lfs, openssh-client")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/package/conffiles
   ${package_folder}/postinst ${package_folder}/prerm ${package_folder}/postrm)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

@@ -55,6 +55,7 @@ boost::json::value to_json(const PushEvent& event) {
                              {"images", json_array(event.images)},
                              {"args", json_object(event.args)},
                              {"no_cache", event.no_cache},
+                             {"pull", event.pull},
                              {"received", render_time(event.received)}};
   object["changed_paths"] = event.changed_paths
                                 ? boost::json::value(json_array(*event.changed_paths))
@@ -80,6 +81,7 @@ PushEvent push_event_from(const boost::json::value& given) {
   event.images = fields.texts("images");
   event.args = fields.text_map("args");
   event.no_cache = fields.flag_or("no_cache", false);
+  event.pull = fields.flag_or("pull", false);
   event.received = fields.time_or("received", Instant{});
   return event;
 }

@@ -33,6 +33,7 @@ struct PushEvent {
   std::vector<std::string> images;          ///< only these images of the source; empty: all
   std::map<std::string, std::string> args;  ///< extra build arguments
   bool no_cache = false;
+  bool pull = false;  ///< newer bases are looked for, whatever the image says
   Instant received{};
 
   std::optional<std::string> branch() const;  ///< "main" of "refs/heads/main"

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <thread>
 
 #include "core/text.hpp"
@@ -58,6 +59,67 @@ class Connection {
   int descriptor_ = -1;
 };
 
+/// Cuts what a build says to an agent into messages (draft-miller-ssh-agent, section 3), and knows
+/// which of them a build may send: it asks for keys and for signatures, and changes nothing.
+class AgentQuestions {
+ public:
+  void write(std::string_view bytes) { waiting_ += bytes; }
+  /// The next whole message with its length; empty: there is none yet. Error(invalid) for one that
+  /// no agent would take.
+  std::string next() {
+    if (waiting_.size() < 5) return {};
+    std::uint32_t length = 0;
+    for (int at = 0; at < 4; ++at) {
+      length = length << 8 | static_cast<unsigned char>(waiting_[static_cast<std::size_t>(at)]);
+    }
+    constexpr std::uint32_t longest = 256 << 10;
+    if (length == 0 || length > longest) {
+      throw Error(ErrorKind::invalid, "the build sent the SSH agent what is no message");
+    }
+    if (waiting_.size() < 4 + length) return {};
+    std::string message = waiting_.substr(0, 4 + length);
+    waiting_.erase(0, message.size());
+    return message;
+  }
+  static bool may_pass(const std::string& message) {
+    constexpr char request_identities = 11, sign_request = 13;
+    return message[4] == request_identities || message[4] == sign_request;
+  }
+  static constexpr std::string_view failure{"\0\0\0\1\5", 5};  ///< SSH_AGENT_FAILURE
+
+ private:
+  std::string waiting_;
+};
+
+/// Several threads answer on one stream.
+class Answers {
+ public:
+  explicit Answers(AgentDoor::Stream& stream) : stream_(stream) {}
+  bool write(std::string_view bytes) {
+    AgentDoor::Message message;
+    message.set_data(bytes.data(), bytes.size());
+    const std::lock_guard lock(mutex_);
+    return stream_.Write(message);
+  }
+
+ private:
+  AgentDoor::Stream& stream_;
+  std::mutex mutex_;
+};
+
+/// Until the build is done with the agent, or gone.
+void pass_on(AgentDoor::Stream& stream, const Connection& agent, Answers& answers) {
+  AgentQuestions questions;
+  for (AgentDoor::Message message; stream.Read(&message);) {
+    questions.write(message.data());
+    for (std::string next = questions.next(); !next.empty(); next = questions.next()) {
+      const bool passed =
+          AgentQuestions::may_pass(next) ? agent.put(next) : answers.write(AgentQuestions::failure);
+      if (!passed) return;
+    }
+  }
+}
+
 }  // namespace
 
 // NOLINTBEGIN(readability-identifier-naming)
@@ -90,20 +152,26 @@ std::string AgentDoor::socket_of(const std::string& id) const {
       return {::grpc::StatusCode::UNAVAILABLE,
               concat("the SSH agent of \"", id, "\" does not answer: does it run?")};
     }
+    Answers answers(*stream);
     std::atomic<bool> asked_all = false;
     const std::jthread reader([&] {
-      Message message;
-      while (stream->Read(&message) && agent.put(message.data())) {
+      try {
+        pass_on(*stream, agent, answers);
+      } catch (const std::exception&) {
+        // A thread's door: whoever speaks like that is not listened to any more.
+        agent.end();
       }
-      // The build is done with it, or gone.
       asked_all = true;
-      agent.end_writing();
+      // An agent that waits for its owner's consent must not keep a build that is over.
+      if (context->IsCancelled()) {
+        agent.end();
+      } else {
+        agent.end_writing();
+      }
     });
     char buffer[16384];
-    Message message;
     while (const std::size_t count = agent.get(buffer, sizeof buffer)) {
-      message.set_data(buffer, count);
-      if (!stream->Write(message)) break;
+      if (!answers.write({buffer, count})) break;
     }
     agent.end();
     // The agent hung up, and the reader still waits for the engine.

@@ -232,14 +232,22 @@ int Dockerfile::line_of_instruction(unsigned number, std::string_view text) cons
   return !words.empty() && upper(words.front()) == instruction.keyword ? instruction.line : 0;
 }
 
-std::string Dockerfile::remote_source() const {
+std::string Dockerfile::remote_source(const std::map<std::string, std::string>& args) const {
+  const auto is_remote = [](std::string_view text) {
+    return text.find("://") != std::string_view::npos ||
+           text.find("git@") != std::string_view::npos;
+  };
+  bool variables =
+      std::ranges::any_of(args, [&](const auto& arg) { return is_remote(arg.second); });
   for (const Instruction& each : instructions_) {
+    variables =
+        variables || ((each.keyword == "ARG" || each.keyword == "ENV") && is_remote(each.text));
     if (each.keyword != "ADD") continue;
     for (const std::string& word : words_of(each.text)) {
-      const std::size_t begin = word.find_first_not_of("[\"");
-      if (begin == std::string::npos || word.starts_with("--")) continue;
-      const std::string source = word.substr(begin, word.find_first_of("\",]", begin) - begin);
-      if (source.find("://") != std::string::npos || source.starts_with("git@")) return source;
+      if (word.starts_with("--")) continue;
+      if (!is_remote(word) && !(variables && word.find('$') != std::string::npos)) continue;
+      const std::size_t begin = std::min(word.find_first_not_of("[\""), word.size());
+      return word.substr(begin, word.find_first_of("\",]", begin) - begin);
     }
   }
   return {};

@@ -32,8 +32,9 @@ class Dockerfile {
   };
   /// The images that FROM brings in, in the file's order, without stages and "scratch".
   std::vector<Base> bases(const std::map<std::string, std::string>& args) const;
-  /// What an ADD takes from a URL or a git repository, the first of them; empty: none does.
-  std::string remote_source() const;
+  /// What an ADD takes from a URL or a git repository, or may take by a variable; the first of
+  /// them; empty: none does.
+  std::string remote_source(const std::map<std::string, std::string>& args) const;
 
  private:
   struct Instruction {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,6 +101,8 @@ struct FreshSignals : bp::extend::handler {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
+    // It must not go on when we are killed; whoever starts it waits for it on the same thread.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   }
 };
 

@@ -333,6 +333,17 @@ Object finished_facts(const FinishedScene& scene) {
       }
       continue;
     }
+    // The parts of an index are told as the image they are parts of.
+    if (const std::size_t at = stage.image.find('@'); at != std::string::npos) {
+      const std::string whole = stage.image.substr(0, at);
+      if (!last.contains(whole)) {
+        order.push_back(whole);
+        last[whole] = &stage;
+      } else if (last[whole]->image != whole && stage.state == StageState::failed) {
+        last[whole] = &stage;
+      }
+      continue;
+    }
     if (!last.contains(stage.image)) order.push_back(stage.image);
     last[stage.image] = &stage;
   }

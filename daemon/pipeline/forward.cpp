@@ -1,6 +1,7 @@
 #include "pipeline/forward.hpp"
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "core/manifest.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
@@ -47,12 +48,31 @@ std::optional<std::string> why_held_back(const TagClaim& claim, const store::Tag
   return concat("it holds commit ", theirs, " of the later run ", holder.run);
 }
 
+namespace {
+
+/// The first image of an index; empty: it is none.
+std::optional<Digest> first_of_index(const std::string& bytes) {
+  const boost::json::value value = parse_json(bytes, "the manifest");
+  const Fields index(value, "index");
+  if (!index.find("manifests")) return {};
+  for (const boost::json::value& each : index.list("manifests")) {
+    return Digest::parse(Fields(each, "index.manifests").text("digest"));
+  }
+  return {};
+}
+
+}  // namespace
+
 std::optional<store::TagRecord> holder_by_labels(registry::Client& client, const Reference& tag,
                                                  const std::stop_token& stop) {
   const auto stored = client.find_manifest(tag, stop);
   if (!stored) return {};
   try {
-    const Manifest manifest = Manifest::parse(stored->bytes);
+    // The parts of an index are of one commit.
+    const auto first = first_of_index(stored->bytes);
+    const auto inner = first ? client.find_manifest(tag.at(*first), stop) : std::nullopt;
+    if (first && !inner) return {};
+    const Manifest manifest = Manifest::parse(first ? inner->bytes : stored->bytes);
     if (manifest.config().size > largest_config) return {};
     const Pull pull = client.open_blob(tag, manifest.config().digest, 0, stop);
     std::string bytes(manifest.config().size, '\0');

@@ -77,6 +77,12 @@ std::optional<StagedImage> ImageRun::find_staged(staging::Session& session,
   if (!stored) return {};
   StagedImage image = staged_image_from(*stored);
   if (session.is_complete(image, stop)) return image;
+  for (const Reference& target : plan_.targets) {
+    // A part of a denied whole, or what was taken again, is there already.
+    const auto published =
+        yard_.registry(target.host()).find_manifest(target.at(image.manifest), stop);
+    if (published) return session.adopt(published->bytes, stop);
+  }
   log("staging").warn("the staged image is no longer complete; it is staged again");
   return {};
 }
@@ -86,23 +92,34 @@ StagedImage ImageRun::stage(staging::Session& session, const std::stop_token& st
   if (auto again = take_again(session, stop)) return *again;
   const std::string name = concat(plan_.source, '/', plan_.image);
   BerthWish wish{plan_.engine, plan_.platform, store_.find_fact("engine", name).value_or("")};
-  if (const auto built = record("engine").find()) wish.rather = built->at("engine").as_string();
+  if (const auto built = record("engine").find()) {
+    wish.rather = built->at("engine").as_string();
+    // The very image that was denied is there and nowhere else.
+    if (run_.allowed) wish.engine = wish.rather;
+  }
+  bool patient = false;
   while (true) {
     const Berth berth = yard_.take_berth(
         wish, [&] { log("engine").note("waiting for a free build slot"); }, stop);
     engine::Engine& engine = berth.engine();
-    const bool last = !yard_.has_other(wish, engine.options().name);
+    const std::string& chosen = engine.options().name;
+    const bool last = !yard_.has_other(wish, chosen);
     try {
       net::Retry retry = options_.retry;
-      if (!last) retry.attempts = 2;
+      if (!last && !patient) retry.attempts = 2;
       StagedImage image = stage_from(engine, session, retry, stop);
-      store_.put_fact("engine", name, engine.options().name);
+      store_.put_fact("engine", name, chosen);
       return image;
     } catch (const Error& error) {
-      // Another one may have it; a registry that is down is down for all of them.
-      if (last || error.kind() != ErrorKind::unavailable || answers(engine, stop)) throw;
+      // Another engine may have it; what else is away is away for all of them.
+      if (last || patient || error.kind() != ErrorKind::unavailable) throw;
+      if (answers(engine, stop)) {
+        patient = true;
+        wish.rather = chosen;
+        continue;
+      }
       log("engine").warn(concat(error.what(), "; another engine takes it"));
-      yard_.shun(engine.options().name);
+      yard_.shun(chosen);
     }
   }
 }
@@ -142,7 +159,10 @@ std::optional<StagedImage> ImageRun::take_again(staging::Session& session,
   const StageLog log = this->log("engine");
   const source::Context context = this->context();
   PastBuilds past(yard_, store_, plan_, context);
-  const PastBuilds::Found found = past.find(stop);
+  const auto looked = [&](auto&& look) {
+    return steady(options_.retry, store_, run_.id, log, stop, look);
+  };
+  const PastBuilds::Found found = looked([&] { return past.find(stop); });
   if (!found.build) {
     log.note(concat("it has to be built: ", found.why));
     cause_ = {found.why, found.changed};
@@ -152,15 +172,15 @@ std::optional<StagedImage> ImageRun::take_again(staging::Session& session,
   const PastBuild& build = *found.build;
   std::optional<StagedImage> image;
   try {
-    image = session.adopt(build.manifest, stop);
+    image = looked([&] { return session.adopt(build.manifest, stop); });
   } catch (const Error& error) {
     // Somebody deleted it from the registry.
     if (error.kind() != ErrorKind::not_found) throw;
     log.note(
         concat("it has to be built: the image of run ", build.run, " is gone: ", error.what()));
-    past.forget(build);
     return {};
   }
+  past.keep_again(build, plan_.ref);
   record("engine").perform([&] {
     boost::json::object again = build.built.as_object();
     again["steps"] = again["cached_steps"] = 0;
@@ -195,6 +215,7 @@ void ImageRun::remember_build(const std::string& manifest, const std::stop_token
   build.run = run_.id;
   build.commit = plan_.commit;
   build.ref = plan_.ref;
+  build.refs = {plan_.ref};
   for (const Stage& stage : store_.stages(run_.id)) {
     if (stage.image != plan_.image) continue;
     if (stage.name == "engine") build.started = stage.started;
@@ -329,7 +350,8 @@ bool ImageRun::push_in(engine::Engine& engine, staging::Session& session,
 /// builder's cache is the image, so its last one stays under the tag "cache".
 void ImageRun::tidy(const staging::Session& session) {
   const auto built = record("engine").find();
-  if (!built || built->as_object().contains("reused")) return;
+  const auto staged = record("staging").find();
+  if (!built || (staged && staged->at("way") == "reused")) return;
   const std::stop_token no_stop;
   try {
     engine::Engine& engine = yard_.engine(std::string(built->at("engine").as_string()));

@@ -18,7 +18,16 @@ namespace lighterman::pipeline {
 namespace {
 
 /// What the policy wants said of the index as well: an SBOM is of one platform.
-policy::Decision without_sboms(policy::Decision verdict) {
+policy::Decision said_of_all(const std::vector<PlatformPart>& parts) {
+  policy::Decision verdict = parts.front().verdict;
+  for (const PlatformPart& part : parts) {
+    for (const policy::Action& action : part.verdict.actions) {
+      const bool known = std::ranges::any_of(verdict.actions, [&](const policy::Action& each) {
+        return each.kind == action.kind && each.plugin == action.plugin && each.body == action.body;
+      });
+      if (!known) verdict.actions.push_back(action);
+    }
+  }
   std::erase_if(verdict.actions, [](const policy::Action& action) {
     const auto* body = action.body.if_object();
     const auto* kind = body != nullptr ? body->if_contains("kind") : nullptr;
@@ -104,8 +113,9 @@ std::vector<ImageEnd> ImageRun::perform_parts(const std::stop_token& stop) {
         ends[at] = ImageRun(options_, yard_, staging_, store_, journal_, run_, plans[at], push_,
                             Kind::part)
                        .perform(stop);
-      } catch (...) {
+      } catch (const std::exception& error) {
         // The others go on: what they build is there for the next attempt.
+        journal_.add(plans[at].image, "", "error", error.what());
         failures[at] = std::current_exception();
       }
     });
@@ -133,7 +143,12 @@ ImageEnd ImageRun::perform_platforms(const std::stop_token& stop) {
         {{part.image.media_type, part.image.manifest, part.manifest_size}, plan_.platforms[at]});
     unite(plan_.tags, part.verdict.tags);
   }
-  if (!denials.empty()) return {.denied = join(denials, "; ")};
+  if (!denials.empty()) {
+    const std::string denied = join(denials, "; ");
+    // As the gate of a single image tells it.
+    record("gate").perform([&] { return boost::json::value{{"denied", denied}}; });
+    return {.denied = denied};
+  }
 
   const Index index = compose_index(entries);
   StagedImage whole(os::sha256(index.bytes), parts.front().image.config);
@@ -162,8 +177,8 @@ ImageEnd ImageRun::perform_platforms(const std::stop_token& stop) {
   ImageEnd end;
   end.problems = tell_published(facts, stop);
   send_on(published, facts, stop);
-  store_.put_fact(concat("last:", plan_.source, '/', plan_.image), run_.event.ref,
-                  boost::json::serialize(lasting_facts(facts, run_)));
+  put_last(plan_.image, facts);
+  for (std::size_t at = 0; at < parts.size(); ++at) put_last(part_name(plan_, at), parts[at].facts);
   return end;
 }
 
@@ -171,8 +186,8 @@ std::vector<PublishedImage> ImageRun::publish_index(const StagedImage& index,
                                                     const std::string& bytes,
                                                     const std::vector<PlatformPart>& parts,
                                                     const std::stop_token& stop) {
-  const std::vector<Endorsement> endorsed = endorsements_for(
-      without_sboms(parts.front().verdict), parts.front().bases, [](scan::SbomFormat) {
+  const std::vector<Endorsement> endorsed =
+      endorsements_for(said_of_all(parts), parts.front().bases, [](scan::SbomFormat) {
         return std::string();  // there is none of an index
       });
   std::vector<Destination> destinations;

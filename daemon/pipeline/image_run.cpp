@@ -91,7 +91,6 @@ ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
     if (findings) try_keep_sbom(image, session, stop);
     tidy(session);
     facts = published_facts(std::move(facts), published);
-    const boost::json::object lasting = lasting_facts(facts, run_);
     ImageEnd end;
     if (kind_ == Kind::part) {
       end.part = PlatformPart{image,    manifest.size(), verdict, bases, std::move(facts),
@@ -100,15 +99,20 @@ ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
       if (findings) keep_for_rescan(image, published, facts, *findings);
       end.problems = tell_published(facts, stop);
       send_on(published, facts, stop);
+      put_last(plan_.image, facts);
     }
-    store_.put_fact(concat("last:", plan_.source, '/', plan_.image), run_.event.ref,
-                    boost::json::serialize(lasting));
     return end;
   } catch (const Error& error) {
     // A run that is handed back goes on later from the image in the engine; any other is over.
     if (error.kind() != ErrorKind::cancelled || store_.cancel_wanted(run_.id)) tidy(session);
     throw;
   }
+}
+
+/// What the next image is compared with.
+void ImageRun::put_last(const std::string& image, const boost::json::object& facts) {
+  store_.put_fact(concat("last:", plan_.source, '/', image), run_.event.ref,
+                  boost::json::serialize(lasting_facts(facts, run_)));
 }
 
 }  // namespace lighterman::pipeline

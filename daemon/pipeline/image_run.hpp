@@ -112,6 +112,7 @@ class ImageRun {
                const std::stop_token& stop);
   void clear_old_tags(const config::RetainRule& rule, const std::stop_token& stop);
   std::string tell_published(const boost::json::object& facts, const std::stop_token& stop);
+  void put_last(const std::string& image, const boost::json::object& facts);
   void tidy(const staging::Session& session);
   StageLog log(std::string stage) const { return {journal_, plan_.image, std::move(stage)}; }
   StageRecord record(std::string stage) const {

@@ -342,8 +342,7 @@ void ImageRun::send_on(const std::vector<PublishedImage>& published,
                                                        Fields(image, "image").text_map("labels"));
   std::vector<ActionRecord> actions = store_.actions(run_.id);
   std::erase_if(actions, [&](const ActionRecord& action) {
-    const bool ours = action.image == plan_.image ||
-                      (!plan_.platforms.empty() && action.image == part_name(plan_, 0));
+    const bool ours = action.image == plan_.image || is_part_of(action.image, plan_);
     return !ours || action.state != ActionState::planned || !comes_after(action);
   });
   if ((wanted.empty() && actions.empty()) || record("replicate").find()) return;
@@ -358,7 +357,21 @@ void ImageRun::send_on(const std::vector<PublishedImage>& published,
       return std::to_string(id);
     };
     for (const Replication& each : wanted) add(each);
-    for (ActionRecord& action : actions) {
+    for (std::size_t at = 0; at < actions.size(); ++at) {
+      ActionRecord& action = actions[at];
+      const auto twin =
+          std::ranges::find_if(actions.begin(), actions.begin() + static_cast<std::ptrdiff_t>(at),
+                               [&](const ActionRecord& each) {
+                                 return each.kind == action.kind && each.plugin == action.plugin &&
+                                        each.body == action.body;
+                               });
+      // Another platform wished the same.
+      if (twin != actions.begin() + static_cast<std::ptrdiff_t>(at)) {
+        action.state = twin->state;
+        action.why = twin->why;
+        store_.put_action(action);
+        continue;
+      }
       const policy::Action wish{action.kind, action.plugin, action.body};
       try {
         action.why = "";

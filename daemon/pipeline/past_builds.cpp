@@ -2,26 +2,23 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <set>
 
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
-#include "pipeline/bases.hpp"
 
 namespace lighterman::pipeline {
 namespace {
 
 constexpr const char* scope = "builds";
-constexpr std::size_t kept_builds = 20;
+constexpr std::size_t kept_builds = 20, most_builds = 100;
 
-/// Labels that tell of the commit and not of the content.
+/// Labels that tell of the commit and not of the content. A version is what moving tags go by.
 bool is_of_commit(const std::string& label) {
   return label == "org.opencontainers.image.revision" ||
          label == "org.opencontainers.image.created" ||
-         label == "org.opencontainers.image.ref.name" ||
-         label == "org.opencontainers.image.version";
+         label == "org.opencontainers.image.ref.name";
 }
 
 std::vector<std::string> names_of(const std::map<std::string, std::string>& places) {
@@ -41,6 +38,7 @@ boost::json::object recipe_of(const BuildPlan& plan, const source::Context& cont
           {"platform", plan.platform},
           {"network", plan.network},
           {"builder", render(plan.builder)},
+          {"engine", plan.engine},
           {"args", json_object(plan.args)},
           {"labels", json_object(labels)},
           {"secrets", json_array(names_of(plan.secrets))},
@@ -58,6 +56,20 @@ bool same(const os::FileChoice& one, const os::FileChoice& other) {
 }
 
 }  // namespace
+
+std::vector<Base> bases_of(const PastBuild& build) {
+  std::vector<Base> bases = bases_from(Fields(build.built, "past build.built").get("bases"));
+  // The stage of such a one was not built.
+  std::erase_if(bases, [](const Base& base) {
+    return !base.digest && base.image_id.empty() && base.unknown.empty();
+  });
+  return bases;
+}
+
+bool are_remote(const PastBuild& build) {
+  return std::ranges::all_of(bases_of(build),
+                             [](const Base& base) { return base.image_id.empty(); });
+}
 
 boost::json::array asked_files(const std::vector<os::FileChoice>& choices) {
   boost::json::array list;
@@ -95,6 +107,7 @@ boost::json::object to_json(const PastBuild& build) {
           {"run", build.run},
           {"commit", build.commit},
           {"ref", build.ref},
+          {"refs", boost::json::array(build.refs.begin(), build.refs.end())},
           {"started", render_time(build.started)},
           {"finished", render_time(build.finished)}};
 }
@@ -110,9 +123,17 @@ PastBuild past_build_from(const boost::json::value& given) {
   build.run = fields.integer_or("run", 0);
   build.commit = fields.text("commit");
   build.ref = fields.text_or("ref", "");
+  for (const std::string& ref : fields.texts("refs")) build.refs.insert(ref);
   build.started = fields.time_or("started", {});
   build.finished = fields.time_or("finished", {});
   return build;
+}
+
+std::vector<std::string> past_build_names(const store::Store& store) {
+  const std::map<std::string, std::string> kept = store.facts(scope);
+  std::vector<std::string> names;
+  for (const auto& [name, builds] : kept) names.push_back(name);
+  return names;
 }
 
 std::vector<PastBuild> past_builds(const store::Store& store, const std::string& name) {
@@ -136,7 +157,8 @@ PastBuilds::PastBuilds(Yard& yard, store::Store& store, const BuildPlan& plan,
 }
 
 PastBuilds::Found PastBuilds::find(const std::stop_token& stop) {
-  const std::string remote = engine::Dockerfile(context_.dockerfile_text()).remote_source();
+  const std::string remote =
+      engine::Dockerfile(context_.dockerfile_text()).remote_source(plan_.args);
   // Only the engine can tell whether it is still the same.
   if (!remote.empty()) return {.why = concat("it takes ", shortened(remote, 200))};
   if (builds_.empty()) return {.why = "it was not built before"};
@@ -150,22 +172,31 @@ PastBuilds::Found PastBuilds::find(const std::stop_token& stop) {
 void PastBuilds::keep(PastBuild build, const std::stop_token& stop) {
   build.recipe = recipe_;
   build.files = hash_of(build.asked, stop);
+  put_first(std::move(build));
+}
+
+void PastBuilds::keep_again(PastBuild build, const std::string& ref) {
+  build.refs.insert(ref);
+  put_first(std::move(build));
+}
+
+void PastBuilds::put_first(PastBuild build) {
+  // Another run of this image may have written since.
+  static std::mutex writing;
+  const std::lock_guard lock(writing);
+  builds_ = past_builds(store_, name_);
   std::erase_if(builds_, [&](const PastBuild& each) {
     return each.recipe == build.recipe && each.files == build.files;
   });
   builds_.insert(builds_.begin(), std::move(build));
-  if (builds_.size() > kept_builds) builds_.resize(kept_builds);
-  write();
-}
-
-void PastBuilds::forget(const PastBuild& build) {
-  std::erase_if(builds_, [&](const PastBuild& each) { return each.manifest == build.manifest; });
-  write();
-}
-
-void PastBuilds::write() const {
   boost::json::array list;
-  for (const PastBuild& build : builds_) list.push_back(to_json(build));
+  std::set<std::string> seen;
+  for (const PastBuild& each : builds_) {
+    bool newest = false;
+    for (const std::string& ref : each.refs) newest = seen.insert(ref).second || newest;
+    const bool kept = list.size() < kept_builds || (newest && list.size() < most_builds);
+    if (kept) list.push_back(to_json(each));
+  }
   store_.put_fact(scope, name_, boost::json::serialize(list));
 }
 
@@ -203,6 +234,8 @@ PastBuilds::Found PastBuilds::none_like(const PastBuild& last, const std::stop_t
     if (error.kind() != ErrorKind::not_found) throw;
     return {.why = "files changed"};
   }
+  // Within a submodule, say.
+  if (found.changed.empty()) return {.why = "files changed"};
   constexpr std::size_t shown = 5, kept = 1000;
   const std::vector<std::string> some(
       found.changed.begin(),
@@ -217,15 +250,11 @@ PastBuilds::Found PastBuilds::none_like(const PastBuild& last, const std::stop_t
 PastBuilds::Found PastBuilds::unless_bases_moved(const PastBuild& build,
                                                  const std::stop_token& stop) {
   const Fields built(build.built, "past build.built");
-  const std::vector<Base> bases = bases_from(built.get("bases"));
-  // The engine's own images are in no registry that it could ask for newer ones.
-  const bool all_remote =
-      std::ranges::all_of(bases, [](const Base& base) { return base.image_id.empty(); });
-  for (const Base& base : bases) {
+  const AskFirst first = plan_.pull ? AskFirst::registry : AskFirst::engine;
+  for (const Base& base : bases_of(build)) {
     try {
-      const AskFirst first = plan_.pull ? AskFirst::registry : AskFirst::engine;
       if (moved_to(base, built.text("engine"), first, yard_, stop).empty()) continue;
-      return {.why = concat("base ", base.image, " moved"), .newer_base = all_remote};
+      return {.why = concat("base ", base.image, " moved"), .newer_base = are_remote(build)};
     } catch (const Error& error) {
       // Whether it moved is not known, so the engine has to see for itself.
       if (error.kind() == ErrorKind::cancelled) throw;
@@ -233,58 +262,6 @@ PastBuilds::Found PastBuilds::unless_bases_moved(const PastBuild& build,
     }
   }
   return {.build = build};
-}
-
-namespace {
-
-/// The first base of a build that moved, and what to.
-struct Move {
-  std::string base, to;
-};
-std::optional<Move> first_move(const PastBuild& build, Yard& yard, const std::stop_token& stop) {
-  const Fields built(build.built, "past build.built");
-  for (const Base& base : bases_from(built.get("bases"))) {
-    try {
-      const std::string to = moved_to(base, built.text("engine"), AskFirst::registry, yard, stop);
-      if (!to.empty() && to != "gone") return Move{base.image, to};
-    } catch (const Error& error) {
-      // Looked at again the next time.
-      if (error.kind() == ErrorKind::cancelled) throw;
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
-std::vector<RunId> watch_bases(Yard& yard, store::Store& store, Instant now,
-                               const std::stop_token& stop) {
-  std::vector<RunId> added;
-  for (const auto& [name, text] : store.facts(scope)) {
-    const std::string source = name.substr(0, name.find('/'));
-    const std::string part = name.substr(source.size() + 1);
-    if (!yard.config().sources.contains(source)) continue;
-    std::set<std::string> seen;
-    for (const PastBuild& build : past_builds(store, name)) {
-      // A git tag names what was released: it is not built anew behind anybody's back.
-      if (!build.ref.starts_with("refs/heads/") || !seen.insert(build.ref).second) continue;
-      if (!store.find_head(source, build.ref)) continue;
-      const auto move = first_move(build, yard, stop);
-      if (!move) continue;
-      PushEvent event;
-      event.source = source;
-      event.origin = Origin::schedule;
-      event.ref = build.ref;
-      event.images = {part.substr(0, part.find('@'))};
-      event.delivery =
-          concat("base:", event.images.front(), ':', build.ref, ':', move->base, ':', move->to);
-      event.reason = concat("base ", move->base, " moved");
-      event.received = now;
-      const store::Added result = store.add(event, store::Store::Supersede::no);
-      if (!result.duplicate) added.push_back(result.run);
-    }
-  }
-  return added;
 }
 
 }  // namespace lighterman::pipeline

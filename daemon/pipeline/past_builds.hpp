@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "core/image.hpp"
 #include "core/run.hpp"
 #include "os/file_tree.hpp"
+#include "pipeline/bases.hpp"
 #include "pipeline/yard.hpp"
 #include "source/context.hpp"
 #include "store/store.hpp"
@@ -43,23 +45,25 @@ struct PastBuild {
   std::string manifest;               ///< its bytes
   RunId run = 0;
   std::string commit, ref;
+  std::set<std::string> refs;  ///< all that it was published for
   Instant started{}, finished{};
 };
 boost::json::object to_json(const PastBuild& build);
 PastBuild past_build_from(const boost::json::value& given);
 
+/// Of which images there are any.
+std::vector<std::string> past_build_names(const store::Store& store);
 /// Of this image ("shop/web", "shop/web@linux/arm64"), newest first.
 std::vector<PastBuild> past_builds(const store::Store& store, const std::string& name);
 
-/// Adds a run for each branch's newest image that has a base which moved since it was built. The
-/// same move is told once. Registries that cannot be reached are looked at the next time. Returns
-/// the runs it added.
-std::vector<RunId> watch_bases(Yard& yard, store::Store& store, Instant now,
-                               const std::stop_token& stop);
+/// The bases it took, as far as anything is known of them.
+std::vector<Base> bases_of(const PastBuild& build);
+/// Whether registries have all of them: the engine's own images are nowhere to be had anew.
+bool are_remote(const PastBuild& build);
 
-/// Remembers an image's newest builds (20) in the store, and finds the one that a new build would
-/// repeat: equal recipe, equal files of those that such a build asks for, bases that did not move.
-/// One thread at a time.
+/// Remembers an image's newest builds (20, and the newest of each branch) in the store, and finds
+/// the one that a new build would repeat: equal recipe, equal files of those that such a build asks
+/// for, bases that did not move. One thread at a time.
 class PastBuilds {
  public:
   PastBuilds(Yard& yard, store::Store& store, const BuildPlan& plan,
@@ -75,13 +79,14 @@ class PastBuilds {
   Found find(const std::stop_token& stop);
   /// Puts what this plan built in front. Files are hashed here.
   void keep(PastBuild build, const std::stop_token& stop);
-  void forget(const PastBuild& build);  ///< one that is not to be had any more
+  /// It was taken for this ref as well.
+  void keep_again(PastBuild build, const std::string& ref);
 
  private:
   std::string hash_of(const std::vector<os::FileChoice>& asked, const std::stop_token& stop);
   Found none_like(const PastBuild& last, const std::stop_token& stop);
   Found unless_bases_moved(const PastBuild& build, const std::stop_token& stop);
-  void write() const;
+  void put_first(PastBuild build);
 
   Yard& yard_;
   store::Store& store_;
@@ -90,7 +95,7 @@ class PastBuilds {
   const std::string name_;
   const boost::json::object recipe_;
   std::vector<PastBuild> builds_;              ///< newest first
-  std::map<std::string, std::string> hashes_;  ///< by what was asked for
+  std::map<std::string, std::string> hashes_;  ///< by what was asked for, as JSON
 };
 
 }  // namespace lighterman::pipeline

@@ -80,7 +80,7 @@ BuildPlan plan_image(const config::Image& image, const PlanScene& scene) {
   plan.staging = image.staging;
   plan.reuse = image.reuse;
   plan.no_cache = image.no_cache || run.event.no_cache;
-  plan.pull = image.pull;
+  plan.pull = image.pull || run.event.pull;
   plan.args = run.event.args;
   plan.args.insert(image.args.begin(), image.args.end());
   plan.labels = image.labels;

@@ -40,14 +40,14 @@ std::string SshAgents::socket(const std::string& id) {
 
   const std::lock_guard lock(mutex_);
   const auto known = agents_.find(id);
-  if (known != agents_.end()) return known->second.socket;
+  if (known != agents_.end()) return known->second->socket;
   require("ssh-agent");
   require("ssh-add");
-  Agent& agent = agents_[id];
-  const std::string socket = (agent.folder.path() / "agent").native();
+  auto agent = std::make_unique<Agent>();
+  const std::string socket = (agent->folder.path() / "agent").native();
   const auto limit =
       std::chrono::ceil<std::chrono::seconds>(limit_.count() > 0 ? limit_ : std::chrono::hours(24));
-  agent.program = std::jthread(
+  agent->program = std::jthread(
       [socket, limit](const std::stop_token& stop) { run_agent(socket, limit, stop); });
   for (int look = 0; look < looks && !std::filesystem::exists(socket); ++look) {
     std::this_thread::sleep_for(between_looks);
@@ -55,12 +55,13 @@ std::string SshAgents::socket(const std::string& id) {
   const os::Outcome added = os::perform(
       {.name = "ssh-add", .arguments = {"-q", path}, .environment = {{"SSH_AUTH_SOCK", socket}}});
   if (added.exit_code != 0) {
-    agents_.erase(id);
     throw Error(ErrorKind::invalid,
                 concat("ssh key \"", id, "\": ", trim(concat(added.errors, added.output)),
                        "; a key with a passphrase needs an agent of yours: agent:SOCKET"));
   }
-  return agent.socket = socket;
+  agent->socket = socket;
+  agents_[id] = std::move(agent);
+  return socket;
 }
 
 }  // namespace lighterman::pipeline

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -34,7 +35,7 @@ class SshAgents {
   const std::map<std::string, std::string>& places_;
   const std::chrono::milliseconds limit_;
   std::mutex mutex_;
-  std::map<std::string, Agent> agents_;
+  std::map<std::string, std::unique_ptr<Agent>> agents_;
 };
 
 }  // namespace lighterman::pipeline

@@ -6,7 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "intake/cron.hpp"
-#include "pipeline/past_builds.hpp"
+#include "pipeline/base_watch.hpp"
 
 namespace lighterman::pipeline {
 namespace {

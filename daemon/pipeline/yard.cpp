@@ -198,7 +198,8 @@ void Yard::shun(const std::string& name) {
 bool Yard::has_other(const BerthWish& wish, const std::string& name) {
   const std::lock_guard lock(mutex_);
   return std::ranges::any_of(fitting(wish), [&](const Moored* each) {
-    return each->engine->options().name != name && !each->engine->options().drain;
+    return each->engine->options().name != name && !each->engine->options().drain &&
+           each->shunned_until <= std::chrono::steady_clock::now();
   });
 }
 
@@ -210,8 +211,12 @@ Berth Yard::take_berth(const BerthWish& wish, const std::function<void()>& repor
     lock.unlock();
     report();
     lock.lock();
-    if (!left_.wait(lock, stop, [&] { return (free = find_free(wish)) != nullptr; })) {
-      throw Error(ErrorKind::cancelled, "stopped while waiting for a free build slot");
+    // Nobody tells when an engine is no longer shunned.
+    constexpr std::chrono::seconds between_looks{1};
+    while (!left_.wait_for(lock, stop, between_looks,
+                           [&] { return (free = find_free(wish)) != nullptr; })) {
+      if (stop.stop_requested())
+        throw Error(ErrorKind::cancelled, "stopped while waiting for a free build slot");
     }
   }
   ++free->busy;

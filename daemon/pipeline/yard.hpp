@@ -68,7 +68,7 @@ class Yard {
                    const std::stop_token& stop);
   /// The engine does not answer: others get its builds for a while.
   void shun(const std::string& engine);
-  /// Whether an engine fits besides this one.
+  /// Whether an engine fits besides this one, and is not shunned.
   bool has_other(const BerthWish& wish, const std::string& engine);
   /// The named engine, without taking a slot.
   engine::Engine& engine(const std::string& name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -62,6 +63,30 @@ git_object_t kind_at(const git_tree* root, const std::string& path) {
   return git_tree_entry_type(found);
 }
 
+/// Where a symbolic link in the tree leads to in the end; the path itself for a file.
+std::string target_of(git_repository* repository, const git_tree* root, std::string path) {
+  constexpr int most_links = 16;
+  for (int links = 0; links < most_links; ++links) {
+    git_tree_entry* found = nullptr;
+    if (git_tree_entry_bypath(&found, root, path.c_str()) != 0) {
+      throw Error(ErrorKind::not_found, concat("a symbolic link leads to ", path,
+                                               ", which is not "
+                                               "in the repository"));
+    }
+    const TreeEntry entry(found);
+    if (git_tree_entry_filemode(found) != GIT_FILEMODE_LINK) return path;
+    git_blob* opened = nullptr;
+    check(git_blob_lookup(&opened, repository, git_tree_entry_id(found)), "reading a link");
+    const std::unique_ptr<git_blob, By<git_blob_free>> blob(opened);
+    const std::string link(static_cast<const char*>(git_blob_rawcontent(opened)),
+                           static_cast<std::size_t>(git_blob_rawsize(opened)));
+    const std::filesystem::path joined =
+        (std::filesystem::path(path).parent_path() / link).lexically_normal();
+    path = repository_path(joined.native(), "dockerfile");
+  }
+  throw Error(ErrorKind::invalid, concat("too many symbolic links at ", path));
+}
+
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 std::string folder_name(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -74,6 +99,7 @@ struct Context::Inside {
   const Mirror& mirror;
   std::string commit, folder;
   std::string dockerfile;  ///< in the repository
+  std::string own_ignore;  ///< where an ignore file of the Dockerfile's own would be
   std::string name;        ///< in the stream
   bool outside = false;    ///< the Dockerfile is not in the folder
   std::string ignore_text;
@@ -90,7 +116,8 @@ struct Context::Inside {
     }
     for (const std::string& choice : choices) {
       if (kind_at(root, choice) != GIT_OBJECT_BLOB) continue;
-      dockerfile = choice;
+      dockerfile = target_of(repository, root, choice);
+      own_ignore = choice + ".dockerignore";
       outside = folder != "." && !choice.starts_with(folder + '/');
       name = outside ? outside_name : folder == "." ? choice : choice.substr(folder.size() + 1);
       return;
@@ -105,8 +132,15 @@ struct Context::Inside {
 
 Context::Context(const Mirror& mirror, std::string commit, const std::string& folder,
                  const std::string& dockerfile)
-    : inside_(new Inside{
-          mirror, std::move(commit), repository_path(folder, "context"), "", "", false, "", {}}) {
+    : inside_(new Inside{mirror,
+                         std::move(commit),
+                         repository_path(folder, "context"),
+                         "",
+                         "",
+                         "",
+                         false,
+                         "",
+                         {}}) {
   const Repository repository = open_repository(mirror.folder().string());
   git_tree* opened = nullptr;
   check(git_commit_tree(&opened, get_commit(repository.get(), inside_->commit).get()),
@@ -122,8 +156,7 @@ Context::Context(const Mirror& mirror, std::string commit, const std::string& fo
   }
   inside_->find_dockerfile(repository.get(), opened, dockerfile);
   // "<Dockerfile>.dockerignore" comes before the general one.
-  auto text =
-      mirror.find_file(inside_->commit, inside_->dockerfile + ".dockerignore", largest_ignore_file);
+  auto text = mirror.find_file(inside_->commit, inside_->own_ignore, largest_ignore_file);
   if (!text)
     text = mirror.find_file(inside_->commit, below(inside_->folder, ".dockerignore"),
                             largest_ignore_file);
@@ -237,9 +270,9 @@ std::unique_ptr<os::FileTree> Context::dockerfile_files(const std::stop_token& s
     const Unignored choice(none, {});
     TreeWalk files(choice, visit, stop);
     files.visit_file(inside.mirror, inside.commit, inside.dockerfile, inside.name);
-    const std::string ignore = inside.dockerfile + ".dockerignore";
-    if (inside.mirror.find_file(inside.commit, ignore, largest_ignore_file)) {
-      files.visit_file(inside.mirror, inside.commit, ignore, inside.name + ".dockerignore");
+    if (inside.mirror.find_file(inside.commit, inside.own_ignore, largest_ignore_file)) {
+      files.visit_file(inside.mirror, inside.commit, inside.own_ignore,
+                       inside.name + ".dockerignore");
     }
   };
   return std::make_unique<ListedFiles>(walk, stop);

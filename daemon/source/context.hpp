@@ -24,7 +24,7 @@ struct ContextTotals {
 /// of "<dockerfile>.dockerignore" or ".dockerignore" applied as Docker does
 /// (docs.docker.com/build/concepts/context/#dockerignore-files), or as files to choose from.
 /// Memory: one read buffer, and of files to choose from their names; large blobs are streamed. One
-/// thread at a time.
+/// thread at a time, but for files() and dockerfile_files(): any thread.
 class Context {
  public:
   /// Error(not_found) when folder or Dockerfile is not in the commit, with near names.

@@ -30,12 +30,15 @@ TEST(Dockerfile, NamesTheImagesThatFromBringsIn) {
 }
 
 TEST(Dockerfile, KnowsWhatComesFromElsewhere) {
-  EXPECT_EQ(Dockerfile(shop).remote_source(), "");
+  EXPECT_EQ(Dockerfile(shop).remote_source({}), "");
   EXPECT_EQ(Dockerfile("FROM a\nADD file /\nADD --chmod=644 \\\n  https://x.example/y /y\n")
-                .remote_source(),
+                .remote_source({}),
             "https://x.example/y");
-  EXPECT_EQ(Dockerfile("FROM a\nadd [\"git@x.example:y.git\", \"/y\"]\n").remote_source(),
+  EXPECT_EQ(Dockerfile("FROM a\nadd [\"git@x.example:y.git\", \"/y\"]\n").remote_source({}),
             "git@x.example:y.git");
+  constexpr std::string_view by_variable = "ARG FROM\nFROM a\nARG FROM\nADD ${FROM}/tool /t\n";
+  EXPECT_EQ(Dockerfile(by_variable).remote_source({{"FROM", "files"}}), "");
+  EXPECT_EQ(Dockerfile(by_variable).remote_source({{"FROM", "https://x.example"}}), "${FROM}/tool");
 }
 
 TEST(Dockerfile, FindsTheLineBehindAHistoryOfEitherBuilder) {

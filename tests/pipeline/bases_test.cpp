@@ -7,8 +7,8 @@
 
 #include "core/error.hpp"
 #include "os/file.hpp"
+#include "pipeline/base_watch.hpp"
 #include "pipeline/house.hpp"
-#include "pipeline/past_builds.hpp"
 #include "pipeline/signing.hpp"
 #include "support/peers.hpp"
 #include "trust/keyring.hpp"

@@ -235,7 +235,7 @@ TEST(BuildKit, AnSshKeyOfTheConfigurationSignsInDuringTheBuildAndIsNowhereAfterw
   house.git.write("Dockerfile",
                   "FROM busybox\n"
                   "COPY tools /\n"
-                  "RUN --mount=type=ssh /usr/bin/ssh-add -L >/keys\n"
+                  "RUN --mount=type=ssh /usr/bin/ssh-add -D; /usr/bin/ssh-add -L >/keys\n"
                   "RUN env >/environment\n");
   house.git.commit("One");
   const os::ScratchFolder folder;
@@ -250,7 +250,8 @@ TEST(BuildKit, AnSshKeyOfTheConfigurationSignsInDuringTheBuildAndIsNowhereAfterw
   const lighterman::Run run = house.push();
 
   ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
-  EXPECT_EQ(house.content("main", "/keys"), trim(os::read_file(key + ".pub", 1 << 16)));
+  EXPECT_EQ(house.content("main", "/keys"), trim(os::read_file(key + ".pub", 1 << 16)))
+      << "and a build cannot take it away";
   EXPECT_EQ(house.content("main", "/environment").find("SSH"), std::string::npos);
   const std::string secret = split(os::read_file(key, 1 << 16), '\n').at(2);
   EXPECT_EQ(house.log(run.id).find(secret), std::string::npos);
@@ -413,6 +414,30 @@ TEST(Platforms, AFailureOfOneKeepsTheTagsWhereTheyAre) {
   EXPECT_EQ(house.tag("main"), before);
 }
 
+TEST(Platforms, AnOlderCommitLeavesTheMovingTagsOfAnIndexThoughTheStoreIsLost) {
+  have_two_platforms();
+  House house;
+  house.git.write("Dockerfile", "FROM busybox-$TARGETARCH\nCOPY file /file\n");
+  house.git.write("file", "older");
+  const std::string older = house.git.commit("One");
+  house.git.write("file", "newer");
+  house.git.commit("Two");
+  house.image().platforms = {"linux/amd64", "linux/arm64"};
+  house.start();
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  const auto newer = house.tag("main");
+  house.stop();
+  std::filesystem::remove_all(house.config.data);
+  std::filesystem::create_directories(house.config.data);
+  house.start();
+
+  const lighterman::Run run = house.push("refs/heads/main", older);
+
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  EXPECT_EQ(house.tag("main"), newer) << house.log(run.id);
+  EXPECT_TRUE(house.tag("sha-" + older.substr(0, 12)));
+}
+
 TEST(Platforms, AnIndexIsTheSameBytesForTheSameParts) {
   const Digest one = Digest::parse(concat("sha256:", std::string(64, '1')));
   const std::vector<IndexEntry> entries{
@@ -447,6 +472,24 @@ TEST(Engines, ADeadOneLeavesItsBuildsToAnother) {
   ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
   EXPECT_TRUE(says(house, run.id, "another engine takes it")) << house.log(run.id);
   EXPECT_EQ(engine_stage(house, run.id).at("engine"), "real");
+}
+
+TEST(Engines, ThatAreAllDeadFailTheRunInTheEnd) {
+  House house;
+  write_shop(house.git);
+  house.git.commit("One");
+  house.config.engines.clear();
+  for (const std::string name : {"one", "two"}) {
+    engine::Options dead;
+    dead.name = name;
+    dead.host = concat("unix://", (house.config.data / name).native());
+    house.config.engines.push_back(dead);
+  }
+  house.options.retry.attempts = 4;
+  house.start();
+  const lighterman::Run run = house.push();
+  EXPECT_EQ(run.state, RunState::failed) << house.log(run.id);
+  EXPECT_NE(run.why.find("after 4 attempts"), std::string::npos) << run.why;
 }
 
 TEST(Engines, AreTakenByLabelAndPlatformAndNotWhileTheyDrain) {

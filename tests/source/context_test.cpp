@@ -122,6 +122,23 @@ TEST(Context, OfAFolderTakesADockerfileFromElsewhere) {
   EXPECT_EQ(entries.at(context.dockerfile_name()).content, "FROM busybox\n");
 }
 
+TEST(Context, ADockerfileThatIsASymbolicLinkIsTheFileItLeadsTo) {
+  Scene scene;
+  scene.git.write("docker/real", "FROM busybox\n");
+  scene.git.link("docker/link", "real");
+  scene.git.link("Dockerfile", "docker/link");
+  scene.git.commit("All");
+  const std::string commit = scene.fetch();
+  const Context context(*scene.mirror, commit, ".", "");
+  EXPECT_EQ(context.dockerfile_text(), "FROM busybox\n");
+  EXPECT_EQ(context.dockerfile_name(), "Dockerfile");
+  std::vector<os::TarEntry> entries;
+  context.dockerfile_files({})->list([&](const os::TarEntry& entry) { entries.push_back(entry); });
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].path, "Dockerfile");
+  EXPECT_EQ(entries[0].type, os::TarEntry::Type::file);
+}
+
 TEST(Context, WithoutItsDockerfileOrFolderSaysWhatIsNear) {
   Scene scene;
   scene.git.write("Dockerfile", "FROM busybox\n");

@@ -50,12 +50,13 @@ void print_table(std::ostream& out, const std::vector<std::vector<std::string>>&
   }
 }
 
-/// "run 7, commit 0123456789ab" of an image that was not built again; empty: it was built.
+/// "run 7 (commit 0123456789ab)" of an image that was not built again; empty: it was built.
 std::string taken_from(const Fields& built) {
   const boost::json::value* given = built.find("reused");
   if (given == nullptr || !given->is_object()) return {};
   const Fields reused(*given, "engine.reused");
-  return concat("run ", reused.integer("run"), ", commit ", shortened(reused.text("commit"), 12));
+  return concat("run ", reused.integer("run"), " (commit ", shortened(reused.text("commit"), 12),
+                ')');
 }
 
 void show_engine(std::ostream& out, const Fields& built) {

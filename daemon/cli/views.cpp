@@ -155,8 +155,8 @@ void explain_engine(std::ostream& out, const Fields& built) {
     took << std::fixed << std::setprecision(1) << step.number_or("seconds", 0) << 's';
     const bool cached = step.flag_or("cached", false);
     out << "    " << std::left << std::setw(8) << (cached ? "cached" : took.str()) << std::setw(6)
-        << (line == 0 ? "" : concat("l. ", line)) << shortened(safe(step.text("step")), 76) << '\n';
-    if (!cached) out << std::string(18, ' ') << safe(step.text_or("why", "")) << '\n';
+        << (line == 0 ? "" : concat("l. ", line)) << shortened(safe(step.text("step")), 76)
+        << (cached ? "" : concat("  (", safe(step.text_or("why", "")), ')')) << '\n';
   }
 }
 

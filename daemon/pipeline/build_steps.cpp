@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <sstream>
 
 #include "core/text.hpp"
@@ -120,7 +121,10 @@ std::string BuildSteps::why(std::size_t at, const BuildCause& cause) const {
 
 boost::json::array BuildSteps::explain(const BuildCause& cause) const {
   boost::json::array list;
-  for (std::size_t at = 0; at < steps_.size(); ++at) {
+  std::vector<std::size_t> order(steps_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t at) { return steps_[at].line; });
+  for (const std::size_t at : order) {
     const Step& step = steps_[at];
     boost::json::object each{{"step", step.name},
                              {"cached", step.cached},

@@ -15,8 +15,7 @@ struct BuildCause {
   std::vector<std::string> changed;  ///< files, where that is why
 };
 
-/// The Dockerfile's steps of one build, in the order in which they were first heard of, and why
-/// each was done. One thread at a time.
+/// The Dockerfile's steps of one build, in its order, and why each was done. One thread at a time.
 class BuildSteps {
  public:
   void see(const engine::BuildNews& news);

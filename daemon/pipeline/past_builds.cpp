@@ -23,6 +23,7 @@ bool is_of_commit(const std::string& label) {
 
 std::vector<std::string> names_of(const std::map<std::string, std::string>& places) {
   std::vector<std::string> names;
+  names.reserve(places.size());
   for (const auto& [name, place] : places) names.push_back(name);
   return names;
 }
@@ -132,6 +133,7 @@ PastBuild past_build_from(const boost::json::value& given) {
 std::vector<std::string> past_build_names(const store::Store& store) {
   const std::map<std::string, std::string> kept = store.facts(scope);
   std::vector<std::string> names;
+  names.reserve(kept.size());
   for (const auto& [name, builds] : kept) names.push_back(name);
   return names;
 }

@@ -243,6 +243,7 @@ std::vector<std::string> Context::changed_since(const std::string& commit,
                                                 const std::stop_token& stop) const {
   const Place place(inside_->mirror, inside_->commit, inside_->folder);
   std::vector<Asked> asked;
+  asked.reserve(choices.size());
   for (const os::FileChoice& choice : choices) asked.emplace_back(choice, place);
   const std::string prefix = inside_->folder == "." ? "" : inside_->folder + '/';
   std::vector<std::string> changed;

@@ -153,6 +153,11 @@ std::vector<Finding> examine(const Config& config) {
     findings.add(Weight::warning, "trusted_proxies",
                  "has this machine's own addresses, so with `identity` every local program may say "
                  "that it is anybody; let the proxy come from an address of its own");
+  if (config.tokens.empty() && !config.identity && is_loopback(config.listen) &&
+      !config.public_url.empty() && !net::Url::parse(config.public_url).is_loopback())
+    findings.add(Weight::warning, "tokens",
+                 "there are none, and `public_url` says that others reach the API, so it answers "
+                 "nobody but the tokens of `lighterman token new`; webhooks work");
   if (config.tls) {
     findings.need_file("tls.cert", config.tls->certificate_file);
     findings.need_file("tls.key", config.tls->key_file);

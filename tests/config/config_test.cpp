@@ -388,6 +388,16 @@ TEST(Config, WarnsWhereEveryLocalProgramMaySayThatItIsAnybody) {
   EXPECT_FALSE(warned("10.0.0.0/8"));
 }
 
+TEST(Config, WarnsThatTheApiAnswersNobodyWhereOthersReachItAndThereAreNoTokens) {
+  const auto warned = [](const std::string& url) {
+    const std::vector<Finding> found = examine(parse(concat("public_url: ", url, "\n"), "l.yml"));
+    return std::ranges::any_of(
+        found, [](const Finding& finding) { return has(finding.text, "others reach the API"); });
+  };
+  EXPECT_TRUE(warned("https://builds.example"));
+  EXPECT_FALSE(warned("http://localhost:7070"));
+}
+
 TEST(Config, DescribesEveryKeyForEditors) {
   const boost::json::value described = schema();
   EXPECT_EQ(described.at("$schema"), "https://json-schema.org/draft/2020-12/schema");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
 
@@ -31,6 +32,14 @@ std::optional<Caller> Callers::find(const Snapshot& snapshot, std::string_view t
 std::optional<Caller> Callers::find_by_hash(const Snapshot& snapshot, const std::string& sha256) {
   if (const Snapshot::Key* key = snapshot.find_key(sha256))
     return Caller{key->name, key->role, key->scope, sha256, false};
+  return find_made_by_hash(sha256);
+}
+
+std::optional<Caller> Callers::find_made(std::string_view token) {
+  return find_made_by_hash(raw_sha256(token));
+}
+
+std::optional<Caller> Callers::find_made_by_hash(const std::string& sha256) {
   // Whoever measures how long this look-up takes learns of hashes and not of tokens.
   const std::optional<TokenRecord> token = tokens_.find(render_hex(sha256));
   const Instant now = clock_();
@@ -52,7 +61,12 @@ void Callers::note_use(const TokenRecord& token, Instant now) {
     last = now;
     return true;
   });
-  if (due) tokens_.put_used(token.id, now);
+  if (!due) return;
+  try {
+    tokens_.put_used(token.id, now);
+  } catch (const Error&) {
+    // A full disk must not lock out who comes to free it; the next minute's use is noted again.
+  }
 }
 
 std::string render(const Caller& caller) {

@@ -31,12 +31,15 @@ class Callers {
   bool any(const Snapshot& snapshot) const;
   /// By the token itself; empty: it is none of ours, or none any more.
   std::optional<Caller> find(const Snapshot& snapshot, std::string_view token);
+  /// The same among those alone that `token new` made: each is 256 random bits.
+  std::optional<Caller> find_made(std::string_view token);
   /// By its SHA-256, 32 raw bytes.
   std::optional<Caller> find_by_hash(const Snapshot& snapshot, const std::string& sha256);
   /// Whether that token still lets in whoever it let in.
   bool still(const std::string& sha256);
 
  private:
+  std::optional<Caller> find_made_by_hash(const std::string& sha256);
   void note_use(const TokenRecord& token, Instant now);
 
   store::Tokens tokens_;

@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "metrics/meters.hpp"
 #include "net/network.hpp"
+#include "net/url.hpp"
 
 namespace lighterman::api {
 namespace {
@@ -35,9 +36,26 @@ bool names_loopback(std::string_view host) {
          host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
-/// Without tokens whoever reaches us is believed, so we make sure that it is no page of another
-/// site in a browser of this machine: neither by a name that was pointed at us, nor by a form.
+/// What proxies add to the requests of others.
+constexpr std::string_view proxy_headers[] = {
+    "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via", "x-real-ip"};
+constexpr std::string_view make_a_token =
+    "make a token first, on this machine: lighterman token new NAME --role admin --config FILE";
+
+/// Without tokens whoever reaches us is believed, so we make sure that it is somebody on this
+/// machine: nobody behind a proxy, and no page of another site in a browser here, neither by a
+/// name that was pointed at us, nor by a form.
 void refuse_strangers(const Exchange& exchange) {
+  for (const std::string_view name : proxy_headers) {
+    if (exchange.head.find(name).empty()) continue;
+    refuse(403, concat("without tokens this is for this machine only, and the header \"", name,
+                       "\" says that a proxy passed the request on: ", make_a_token));
+  }
+  const std::string& url = exchange.snapshot->config->public_url;
+  if (!url.empty() && !net::Url::parse(url).is_loopback()) {
+    refuse(403, concat("without tokens this is for this machine only, and public_url \"", url,
+                       "\" says that others reach it: ", make_a_token));
+  }
   const std::string_view host = host_of(exchange.head.find("host"));
   if (!names_loopback(host)) {
     refuse(403, concat("without tokens in the configuration this is for loopback only, and \"",
@@ -104,10 +122,20 @@ void find_address(Exchange& exchange) {
   }
 }
 
+std::ptrdiff_t count_headers(const Head& head, std::string_view name) {
+  return std::ranges::count_if(
+      head.headers, [&](const RawHeader& each) { return equal_without_case(each.name, name); });
+}
+
 /// Whom a trusted proxy says is there; empty: nobody, or we are to believe no proxy.
 std::optional<Caller> find_vouched(const Exchange& exchange) {
   const auto& identity = exchange.snapshot->config->identity;
   if (!identity || !exchange.proxied) return {};
+  // Of two headers one may be the client's own, and the proxy may have looked at the other.
+  for (const std::string& header : {identity->user_header, identity->groups_header}) {
+    if (count_headers(exchange.head, header) > 1)
+      refuse(400, concat("the header \"", header, "\" is there twice"));
+  }
   const std::string_view user = trim(exchange.head.find(lower(identity->user_header)));
   if (user.empty()) return {};
   std::optional<Role> role = identity->everybody;
@@ -120,18 +148,6 @@ std::optional<Caller> find_vouched(const Exchange& exchange) {
   if (!role)
     refuse(403, concat("user \"", name, "\" is in no group that has a role (`identity.roles`)"));
   return Caller{std::move(name), *role, {}, "", true};
-}
-
-[[noreturn]] void refuse_too_many(std::chrono::seconds wait) {
-  Problem problem = problem_of(429, "too many logins failed");
-  problem.headers["Retry-After"] = std::to_string(wait.count());
-  throw Refused(std::move(problem));
-}
-
-[[noreturn]] void refuse_without_token(std::string detail, std::string_view challenge) {
-  Problem problem = problem_of(401, std::move(detail));
-  problem.headers["WWW-Authenticate"] = challenge;
-  throw Refused(std::move(problem));
 }
 
 }  // namespace
@@ -271,7 +287,10 @@ std::optional<Caller> Door::find_session(Exchange& exchange) const {
 Caller Door::authenticate(Exchange& exchange) const {
   const Snapshot& snapshot = *exchange.snapshot;
   const std::string_view given = exchange.head.find("authorization");
-  if (given.empty()) {
+  const bool has_token =
+      given.size() > bearer.size() && equal_without_case(given.substr(0, bearer.size()), bearer);
+  // A proxy's own kind of login (Basic, for one) says nothing to us.
+  if (!has_token) {
     if (std::optional<Caller> caller = find_session(exchange)) return *caller;
     if (std::optional<Caller> caller = find_vouched(exchange)) {
       // Proxies know whom they let in by a cookie, which any page can make a browser send.
@@ -285,22 +304,12 @@ Caller Door::authenticate(Exchange& exchange) const {
     refuse_strangers(exchange);
     return {"", Role::admin, {}, "", false};
   }
-  if (given.size() <= bearer.size() ||
-      !equal_without_case(given.substr(0, bearer.size()), bearer)) {
-    refuse_without_token("a token is needed (Authorization: Bearer ...)",
-                         "Bearer realm=\"lighterman\"");
+  if (!has_token) {
+    Problem problem = problem_of(401, "a token is needed (Authorization: Bearer ...)");
+    problem.headers["WWW-Authenticate"] = "Bearer realm=\"lighterman\"";
+    throw Refused(std::move(problem));
   }
-  const std::string network = network_of(exchange.address);
-  const Instant now = room_.options.clock();
-  if (const auto wait = room_.attempts.wait_of(network, now); wait > std::chrono::seconds(0))
-    refuse_too_many(wait);
-  std::optional<Caller> caller = room_.callers.find(snapshot, trim(given.substr(bearer.size())));
-  if (!caller) {
-    room_.attempts.add(network, now);
-    refuse_without_token("the token is none of ours",
-                         R"(Bearer realm="lighterman", error="invalid_token")");
-  }
-  return *caller;
+  return get_caller(room_, exchange, trim(given.substr(bearer.size())));
 }
 
 }  // namespace lighterman::api

@@ -7,6 +7,8 @@
 #include <limits>
 
 #include "api/routes.hpp"
+#include "api/server.hpp"
+#include "api/sessions.hpp"
 #include "audit/trail.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
@@ -39,6 +41,26 @@ void refuse_unknown(std::string_view what, const std::string& given,
 }
 
 }  // namespace
+
+Caller get_caller(const Room& room, const Exchange& exchange, std::string_view token) {
+  // Nobody guesses one that `token new` made: whoever has it may be a neighbour of who guesses.
+  if (const auto made = room.callers.find_made(token)) return *made;
+  const std::string network = network_of(exchange.address);
+  const Instant now = room.options.clock();
+  if (const auto wait = room.attempts.wait_of(network, now); wait > std::chrono::seconds(0)) {
+    Problem problem = problem_of(429, "too many logins failed");
+    problem.headers["Retry-After"] = std::to_string(wait.count());
+    throw Refused(std::move(problem));
+  }
+  const std::optional<Caller> caller = room.callers.find(*exchange.snapshot, token);
+  if (!caller) {
+    room.attempts.add(network, token, now);
+    Problem problem = problem_of(401, "the token is none of ours");
+    problem.headers["WWW-Authenticate"] = R"(Bearer realm="lighterman", error="invalid_token")";
+    throw Refused(std::move(problem));
+  }
+  return *caller;
+}
 
 bool answered_unchanged(Exchange& exchange, const std::string& etag) {
   exchange.reply.set_header("ETag", etag);

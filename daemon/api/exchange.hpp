@@ -68,6 +68,9 @@ RunId run_of(const Exchange& exchange);  ///< of "/runs/{id}"; refuses what is n
 Run get_run(const Room& room, const Exchange& exchange);
 /// Refuses (403) whoever is for some sources only: this concerns all.
 void expect_all_sources(const Exchange& exchange);
+/// Whose the token is. Refuses what is none of ours (401), and an address that showed too many
+/// wrong ones (429).
+Caller get_caller(const Room& room, const Exchange& exchange, std::string_view token);
 /// In the audit trail: the caller did this.
 void record(Room& room, const Exchange& exchange, const std::string& deed,
             const std::string& subject, const std::string& why);

@@ -30,6 +30,7 @@ void say(std::string& out, std::string_view event, const boost::json::value& val
 }  // namespace
 
 struct Followers::Follower {
+  Place place;
   std::unique_ptr<Connection> connection;
   RunId run = 0;
   std::int64_t after = 0;
@@ -99,21 +100,17 @@ Followers::~Followers() {
   thread_.join();
 }
 
-bool Followers::enter() {
-  const std::lock_guard lock(mutex_);
-  if (places_ >= options_.followers) return false;
+Followers::Place Followers::enter() {
   ++places_;
-  return true;
+  Place place(&places_);
+  if (places_ > options_.followers) place.reset();
+  return place;
 }
 
-void Followers::leave() {
-  const std::lock_guard lock(mutex_);
-  --places_;
-}
-
-void Followers::add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after,
-                    Permit permit) {
+void Followers::add(Place place, std::unique_ptr<Connection> connection, RunId run,
+                    std::int64_t after, Permit permit) {
   auto follower = std::make_unique<Follower>();
+  follower->place = std::move(place);
   follower->connection = std::move(connection);
   follower->run = run;
   follower->after = after;
@@ -141,12 +138,9 @@ void Followers::live(const std::stop_token& stop) {
     News news{store_};
     bool again = false;
     std::erase_if(followers_, [&](const std::unique_ptr<Follower>& follower) {
-      if (serve(*follower, news)) {
-        again = again || follower->behind;
-        return false;
-      }
-      leave();
-      return true;
+      const bool goes_on = serve(*follower, news);
+      again = again || (goes_on && follower->behind);
+      return !goes_on;
     });
     wait(seen, again, stop);
   }

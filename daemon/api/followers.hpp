@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -32,12 +33,17 @@ class Followers {
   Followers(const Followers&) = delete;
   Followers& operator=(const Followers&) = delete;
 
-  /// Takes a place; false when there is none. It is taken up by add() or given back by leave().
-  bool enter();
-  void leave();
+  /// A place among the followers; it is given back when this goes.
+  struct Leave {
+    void operator()(std::atomic<std::size_t>* taken) const noexcept { --*taken; }
+  };
+  using Place = std::unique_ptr<std::atomic<std::size_t>, Leave>;
+
+  Place enter();  ///< null: all places are taken
   /// Sends the lines of `run` with numbers above `after`, and all else that is known of it. Run 0:
   /// what becomes of the newest runs of the permit's sources. Hangs up when it holds no more.
-  void add(std::unique_ptr<Connection> connection, RunId run, std::int64_t after, Permit permit);
+  void add(Place place, std::unique_ptr<Connection> connection, RunId run, std::int64_t after,
+           Permit permit);
 
  private:
   struct Follower;
@@ -53,13 +59,13 @@ class Followers {
 
   const Options& options_;
   store::Store& store_;
+  std::atomic<std::size_t> places_{0};                ///< taken
   std::vector<std::unique_ptr<Follower>> followers_;  ///< the thread's alone
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Follower>> arrived_;
   std::condition_variable_any pause_;
   std::stop_source nudge_;  ///< ends the present wait
-  std::size_t places_ = 0;  ///< taken
   std::jthread thread_;
 };
 

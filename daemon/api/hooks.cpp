@@ -18,7 +18,9 @@ namespace {
 const Snapshot::Door& door_of(const Exchange& exchange) {
   const std::string& name = exchange.names.at(0);
   const auto found = exchange.snapshot->doors.find(name);
-  if (found == exchange.snapshot->doors.end()) exchange.snapshot->config->source(name);
+  // Anybody may ask here, so nobody is told which names are near.
+  if (found == exchange.snapshot->doors.end())
+    refuse(404, concat("there is no source \"", shortened(valid_utf8(name), 80), '"'));
   const Snapshot::Door& door = found->second;
   if (!door.fault.empty()) {
     refuse(503, concat("the webhook secret of source \"", name, "\" cannot be read; the daemon's ",

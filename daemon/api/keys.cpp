@@ -109,8 +109,11 @@ void tell_status(Room& room, Exchange& exchange) {
   const Readiness readiness = room.readiness();
   const Instant now = room.options.clock();
   boost::json::array keys, warnings;
+  // Keys are of all sources, and so is what is wrong with them.
+  const bool all = exchange.caller.scope.is_all();
   try {
-    each_key(keys_of(config), [&](const KeyEntry& entry, const KeyEntry& newest) {
+    each_key(all ? keys_of(config) : std::vector<KeyEntry>(), [&](const KeyEntry& entry,
+                                                                  const KeyEntry& newest) {
       keys.push_back(trust::to_json(entry, now));
       if (std::string warning = warning_about(entry, newest, config.keys->resign, room.store, now);
           !warning.empty())

@@ -11,13 +11,17 @@
 namespace lighterman::api {
 namespace {
 
-/// Hosts that the configuration publishes or carries to, or says something of.
-std::set<std::string> hosts_of(const config::Config& config) {
+/// Hosts that the configuration publishes or carries to, or says something of. Whoever is for some
+/// sources only sees those that these publish to.
+std::set<std::string> hosts_of(const config::Config& config, const Scope& scope) {
   std::set<std::string> hosts;
-  for (const auto& [host, options] : config.registries) hosts.insert(host);
-  for (const auto& [name, source] : config.sources)
+  for (const auto& [name, source] : config.sources) {
+    if (!scope.covers(name)) continue;
     for (const auto& [image_name, image] : source.images)
       for (const Reference& target : image.targets) hosts.insert(target.host());
+  }
+  if (!scope.is_all()) return hosts;
+  for (const auto& [host, options] : config.registries) hosts.insert(host);
   for (const config::ReplicateRule& rule : config.replicate)
     if (!rule.to.empty()) hosts.insert(rule.to.substr(0, rule.to.find('/')));
   return hosts;
@@ -27,9 +31,10 @@ std::set<std::string> hosts_of(const config::Config& config) {
 
 void list_registries(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {"host"});
-  std::set<std::string> hosts = hosts_of(*exchange.snapshot->config);
+  const Scope& scope = exchange.caller.scope;
+  std::set<std::string> hosts = hosts_of(*exchange.snapshot->config, scope);
   if (const auto host = find_parameter(exchange, "host")) {
-    const bool met = !room.store.facts(concat("registry:", *host)).empty();
+    const bool met = scope.is_all() && !room.store.facts(concat("registry:", *host)).empty();
     if (!met && !hosts.contains(*host)) {
       const std::vector<std::string> known(hosts.begin(), hosts.end());
       refuse(404, concat("nobody has met a registry \"", *host, '"', did_you_mean(*host, known)));

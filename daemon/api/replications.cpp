@@ -99,13 +99,14 @@ void start_replication(Room& room, Exchange& exchange) {
   } else if (body.find("source") != nullptr || body.find("target") != nullptr) {
     refuse(400, "a rule knows what goes where: give `rule`, or `source` and `target`");
   }
-  const boost::json::value outcome = room.deeds.replicate(wish);
+  // First, so that nothing happens of which there is no word.
   if (!wish.dry_run && wish.rule.empty()) {
     record(room, exchange, wish.tags.empty() ? "replicate" : "promote", wish.source->text(),
            concat("to ", *wish.target, wish.tags.empty() ? "" : " as ", join(wish.tags, ", ")));
   } else if (!wish.dry_run) {
     record(room, exchange, "replicate", concat("rule ", wish.rule), "");
   }
+  const boost::json::value outcome = room.deeds.replicate(wish);
   answer(exchange, wish.dry_run ? 200 : 202, outcome);
 }
 
@@ -129,8 +130,9 @@ void apply_retention(Room& room, Exchange& exchange) {
   const Fields body(given, "body");
   const std::string rule = body.text("rule");
   const bool apply = body.flag_or("apply", false);
-  boost::json::value repositories = room.deeds.retain(rule, apply);
+  // First, so that nothing is deleted of which there is no word.
   if (apply) record(room, exchange, "retain", concat("rule ", rule), "");
+  boost::json::value repositories = room.deeds.retain(rule, apply);
   answer(exchange, 200, boost::json::object{{"repositories", std::move(repositories)}});
 }
 

@@ -41,7 +41,10 @@ void follow(Room& room, Exchange& exchange, RunId run, std::int64_t after) {
                                         return true;
                                       });
   if (exchange.request.method == "HEAD") return;
-  if (!room.followers.enter()) {
+  // Shared by the copies that std::function makes; they are one follower. The client may be gone
+  // before there is one, and the place must not be lost with it.
+  auto place = std::make_shared<Followers::Place>(room.followers.enter());
+  if (!*place) {
     Problem problem = problem_of(503, "too many live logs are open");
     problem.headers["Retry-After"] = "30";
     throw Refused(std::move(problem));
@@ -52,9 +55,9 @@ void follow(Room& room, Exchange& exchange, RunId run, std::int64_t after) {
       return callers.still(token);
     };
   }
-  exchange.follow = [&followers = room.followers, run, after,
+  exchange.follow = [&followers = room.followers, place, run, after,
                      permit = std::move(permit)](std::unique_ptr<Connection> connection) {
-    followers.add(std::move(connection), run, after, permit);
+    followers.add(std::move(*place), std::move(connection), run, after, permit);
   };
 }
 

@@ -45,21 +45,8 @@ void begin_session(Room& room, Exchange& exchange) {
   const boost::json::value body = body_of(exchange, {"token"});
   const std::string token = Fields(body, "body").text("token");
   const Instant now = room.options.clock();
-  const std::string address = network_of(exchange.address);
-  if (const auto wait = room.attempts.wait_of(address, now); wait > std::chrono::seconds(0)) {
-    Problem problem = problem_of(429, "too many logins failed");
-    problem.headers["Retry-After"] = std::to_string(wait.count());
-    throw Refused(std::move(problem));
-  }
-  const std::optional<Caller> caller = room.callers.find(*exchange.snapshot, token);
-  if (!caller) {
-    room.attempts.add(address, now);
-    Problem problem = problem_of(401, "the token is none of ours");
-    problem.headers["WWW-Authenticate"] = R"(Bearer realm="lighterman", error="invalid_token")";
-    throw Refused(std::move(problem));
-  }
-  exchange.caller = *caller;
-  set_cookie(exchange, room.sessions.begin(caller->sha256, now), "");
+  exchange.caller = get_caller(room, exchange, token);
+  set_cookie(exchange, room.sessions.begin(exchange.caller.sha256, now), "");
   record(room, exchange, "login", "the page", "");
   answer_session(exchange);
 }

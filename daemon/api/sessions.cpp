@@ -54,13 +54,14 @@ void Sessions::end(std::string_view id) {
 std::chrono::seconds Attempts::wait_of(const std::string& address, Instant now) const {
   return failures_.with([&](const auto& failures) {
     const auto found = failures.find(address);
-    if (found == failures.end() || found->second.count < most) return std::chrono::seconds(0);
+    if (found == failures.end() || found->second.hashes.size() < most)
+      return std::chrono::seconds(0);
     const auto left = std::chrono::ceil<std::chrono::seconds>(found->second.since + window - now);
     return std::max(left, std::chrono::seconds(0));
   });
 }
 
-void Attempts::add(const std::string& address, Instant now) {
+void Attempts::add(const std::string& address, std::string_view token, Instant now) {
   failures_.with([&](auto& failures) {
     std::erase_if(failures, [&](const auto& each) { return each.second.since + window <= now; });
     if (failures.size() >= most_addresses && !failures.contains(address)) {
@@ -68,16 +69,22 @@ void Attempts::add(const std::string& address, Instant now) {
                                               [](const auto& each) { return each.second.since; }));
     }
     Failures& own = failures[address];
-    if (own.count++ == 0) own.since = now;
+    if (own.hashes.empty()) own.since = now;
+    if (own.hashes.size() < most) own.hashes.insert(key_of(token));
   });
   summary_.with([&](Summary& summary) {
-    if (summary.count++ == 0) summary.since = now;
-    if (summary.named.size() < Summary::most_named || summary.named.contains(address)) {
-      ++summary.named[address];
-    } else {
-      summary.others = true;
-    }
+    if (summary.count == 0) summary.since = now;
+    ++summary.count;
+    summary.add(address, 1);
   });
+}
+
+void Attempts::Summary::add(const std::string& address, int times) {
+  if (named.size() < most_named || named.contains(address)) {
+    named[address] += times;
+  } else {
+    others = true;
+  }
 }
 
 void Attempts::write_down(store::Store& store, Instant now, Due due) {
@@ -96,7 +103,18 @@ void Attempts::write_down(store::Store& store, Instant now, Due due) {
       concat(over.count, over.count == 1 ? " time" : " times", " since ", render_time(over.since));
   entry.why = "the token is none of ours";
   entry.address = concat(join(named, ", "), over.others ? " and others" : "");
-  audit::Trail(store).add(std::move(entry));
+  try {
+    audit::Trail(store).add(std::move(entry));
+  } catch (...) {
+    // A store that is full for a while must not swallow them.
+    summary_.with([&](Summary& summary) {
+      summary.since = over.since;
+      summary.count += over.count;
+      summary.others = summary.others || over.others;
+      for (const auto& [address, count] : over.named) summary.add(address, count);
+    });
+    throw;
+  }
 }
 
 std::string network_of(const std::string& address) {

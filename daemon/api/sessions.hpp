@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -43,13 +44,14 @@ class Sessions {
 /// audit trail as one entry for all of a minute. Any thread.
 class Attempts {
  public:
-  static constexpr int most = 10;  ///< failures of one address within `window`
+  static constexpr std::size_t most = 10;  ///< wrong tokens of one address within `window`
   static constexpr std::chrono::seconds window{60};
   static constexpr std::size_t most_addresses = 4096;
 
   /// How long this address has to wait; 0: not at all.
   std::chrono::seconds wait_of(const std::string& address, Instant now) const;
-  void add(const std::string& address, Instant now);
+  /// The same wrong token again is somebody's old one, and no guess.
+  void add(const std::string& address, std::string_view token, Instant now);
   /// Writes down what failed: of minutes that are over, or all so far.
   enum class Due { over, all };
   void write_down(store::Store& store, Instant now, Due due);
@@ -62,9 +64,10 @@ class Attempts {
     Instant since{};
     std::map<std::string, int> named{};  ///< the first addresses, with how often each failed
     bool others = false;                 ///< there were more
+    void add(const std::string& address, int times);
   };
   struct Failures {
-    int count = 0;
+    std::set<std::string> hashes;  ///< of the tokens, `most` at most
     Instant since{};
   };
   Guarded<std::map<std::string, Failures>> failures_;

@@ -11,13 +11,15 @@
 namespace lighterman::api {
 namespace {
 
-/// People do write passwords into clone URLs.
+/// People do write passwords into clone URLs, and forges take tokens for the user as well; over ssh
+/// the user is part of the way.
 std::string without_password(const std::string& url) {
   const std::size_t scheme = url.find("://");
   if (scheme == std::string::npos) return url;
   const std::size_t begin = scheme + 3;
   const std::size_t at = url.substr(0, url.find('/', begin)).rfind('@');
   if (at == std::string::npos || at < begin) return url;
+  if (url.starts_with("http")) return concat(url.substr(0, begin), url.substr(at + 1));
   const std::size_t colon = url.find(':', begin);
   if (colon == std::string::npos || colon > at) return url;
   return concat(url.substr(0, colon), url.substr(at));

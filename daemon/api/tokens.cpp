@@ -68,6 +68,9 @@ void make_token(Room& room, Exchange& exchange) {
   check_token_name(token.name);
   token.role = parse_role(body.text("role"));
   token.scope = Scope(body.texts("sources"));
+  // Whoever counted on a list to be short does not mean all of them.
+  if (body.find("sources") != nullptr && token.scope.is_all())
+    refuse(422, "sources: there are none in the list; leave `sources` out for a token of all");
   token.created = room.options.clock();
   token.expires = expiry_of(body.text_or("expires", ""), token.created);
   token.creator = render(exchange.caller);

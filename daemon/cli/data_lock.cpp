@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/error.hpp"
@@ -15,6 +16,15 @@ DataLock::DataLock(const std::filesystem::path& folder) {
   if (descriptor_ < 0) {
     throw Error(ErrorKind::denied,
                 concat("data folder \"", folder.string(), "\" cannot be written (who owns it?)"));
+  }
+  // A restore by root must not leave a lock that the daemon cannot open.
+  struct stat owner {};
+  if (geteuid() == 0 && stat(folder.c_str(), &owner) == 0 &&
+      fchown(descriptor_, owner.st_uid, owner.st_gid) != 0) {
+    close(descriptor_);
+    throw Error(ErrorKind::denied, concat("\"", path.string(),
+                                          "\" cannot be given to the owner of its folder; does "
+                                          "the file system know owners?"));
   }
   if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     close(descriptor_);

@@ -28,7 +28,7 @@ constexpr unsigned between_looks_microseconds = 500'000;
 struct RegistryWords {
   std::string host, policy, project, image;
   std::filesystem::path config;
-  bool json = false, plain_http = false, dry_run = false, follow = false;
+  bool json = false, plain_http = false, apply = false, follow = false;
 };
 
 std::string safe(std::string_view text) { return harmless(text, false); }
@@ -214,7 +214,11 @@ int retain(const RegistryWords& words) {
   if (!retention)
     throw Error(ErrorKind::not_found,
                 concat("project ", words.project, " has no retention rules in Harbor"));
-  const std::int64_t id = harbor.start_retention(retention->id, words.dry_run, {});
+  const std::int64_t id = harbor.start_retention(retention->id, !words.apply, {});
+  if (!words.apply)
+    std::cerr << "Harbor deletes nothing and only says what it would; do it with: lighterman "
+                 "harbor retain "
+              << words.host << ' ' << words.project << " --apply\n";
   return report(words, [&]() -> std::optional<HarborJob> {
     const auto last = harbor.last_retention(retention->id, {});
     // An older one may still be what it tells of.
@@ -272,10 +276,11 @@ void add_registry_verbs(CLI::App& app, std::function<int()>& chosen) {
   inner = add("scan", "Have an image scanned; with --follow, print what was found", scan);
   inner->add_option("image", words->image, "host/project/name:tag or @digest")->required();
   add_follow(inner);
-  inner = add("retain", "Start the retention rules of a project", retain);
+  inner =
+      add("retain", "Have Harbor say what the retention rules of a project would delete", retain);
   add_host(inner);
   inner->add_option("project", words->project, "The project")->required();
-  inner->add_flag("--dry-run", words->dry_run, "Harbor only says what it would delete");
+  inner->add_flag("--apply", words->apply, "Harbor deletes it");
   add_follow(inner);
   inner = add("collect", "Start its garbage collection, which frees what was deleted", collect);
   add_host(inner);

@@ -157,11 +157,12 @@ class Daemon {
             "listen, data, workers, replications, limits, staging and whether there is `tls` take "
             "effect after a restart");
       }
+      auto next_yard = std::make_shared<pipeline::Yard>(next, store_, yard().get());
+      // The last that can fail: the certificate is never of another configuration than the rest.
       if (tls_ && next->tls) {
         const std::lock_guard lock(renewing_);
         tls_->load(*next->tls);
       }
-      auto next_yard = std::make_shared<pipeline::Yard>(next, store_, yard().get());
       watcher_.reset();
       yard_.with([&](auto& yard) { yard = std::move(next_yard); });
       config_.with([&](SharedConfig& config) { config = next; });

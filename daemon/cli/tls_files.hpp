@@ -29,7 +29,7 @@ class TlsFiles {
 
  private:
   using Stamps = std::array<std::optional<std::filesystem::file_time_type>, 2>;
-  Stamps look() const;
+  static Stamps look(const config::Tls& files);
 
   config::Tls files_;
   Stamps loaded_, seen_;

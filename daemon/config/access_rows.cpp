@@ -27,7 +27,15 @@ const std::vector<Row<Token>>& token_rows() {
        "(also makes tokens)",
        [](Token& to, const Value& value) { to.role = role_in(value).value_or(to.role); },
        [](const Token& from) { return Json(render(from.role)); }, role_schema},
-      row("sources", &Token::sources, "The only sources it sees and touches; default: all"),
+      {"sources",
+       "The only sources it sees and touches; default: all",
+       [](Token& to, const Value& value) {
+         read(to.sources, value);
+         // Whoever counted on a list to be short does not mean all of them.
+         if (to.sources.empty()) value.refuse("names none; leave it out for a token of all");
+       },
+       [](const Token& from) { return show(from.sources); },
+       {{"type", "array"}, {"items", {{"type", "string"}}}, {"minItems", 1}}},
   };
   return rows;
 }

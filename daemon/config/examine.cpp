@@ -6,6 +6,7 @@
 #include "config/status.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "net/network.hpp"
 #include "net/url.hpp"
 #include "os/file.hpp"
 #include "os/hash.hpp"
@@ -142,6 +143,21 @@ std::vector<Finding> examine(const Config& config) {
     findings.add(Weight::warning, "tokens",
                  concat("there are none, so the API answers nobody on ", config.listen,
                         " but the tokens of `lighterman token new`; webhooks work"));
+  // By the widest network that holds it too: 0.0.0.0/0.
+  const bool trusts_this_machine =
+      std::ranges::any_of(config.trusted_proxies, [](const std::string& each) {
+        const net::Network network = net::Network::parse(each);
+        return network.contains("127.0.0.1") || network.contains("::1");
+      });
+  if (config.identity && trusts_this_machine)
+    findings.add(Weight::warning, "trusted_proxies",
+                 "has this machine's own addresses, so with `identity` every local program may say "
+                 "that it is anybody; let the proxy come from an address of its own");
+  if (config.tokens.empty() && !config.identity && is_loopback(config.listen) &&
+      !config.public_url.empty() && !net::Url::parse(config.public_url).is_loopback())
+    findings.add(Weight::warning, "tokens",
+                 "there are none, and `public_url` says that others reach the API, so it answers "
+                 "nobody but the tokens of `lighterman token new`; webhooks work");
   if (config.tls) {
     findings.need_file("tls.cert", config.tls->certificate_file);
     findings.need_file("tls.key", config.tls->key_file);

@@ -8,6 +8,12 @@
 
 namespace lighterman {
 
+Scope::Scope(std::vector<std::string> sources) {
+  for (std::string& source : sources)
+    if (std::ranges::find(sources_, source) == sources_.end())
+      sources_.push_back(std::move(source));
+}
+
 bool Scope::covers(std::string_view source) const noexcept {
   return is_all() || std::ranges::find(sources_, source) != sources_.end();
 }

@@ -16,7 +16,7 @@ class Scope {
  public:
   Scope() = default;  ///< all
   /// These alone; none: all.
-  explicit Scope(std::vector<std::string> sources) : sources_(std::move(sources)) {}
+  explicit Scope(std::vector<std::string> sources);
 
   bool is_all() const noexcept { return sources_.empty(); }
   bool covers(std::string_view source) const noexcept;
@@ -24,7 +24,7 @@ class Scope {
   bool operator==(const Scope&) const = default;
 
  private:
-  std::vector<std::string> sources_;
+  std::vector<std::string> sources_;  ///< each once, in the order given
 };
 
 /// A bearer token that was made by `token new`. What it is itself is known to its holder alone.

@@ -135,11 +135,12 @@ std::vector<RepositoryFate> Replicator::retain(const std::string& name, bool app
   std::vector<RepositoryFate> plan = plan_retention(*yard, store_, rule, stop);
   if (!apply) return plan;
   perform_retention(
-      *yard, store_, plan,
-      [&](const std::string& text) {
-        tell_("info", text);
-        audit::Trail(store_).note(
-            {.who = concat("rule \"", name, '"'), .deed = "delete", .subject = text});
+      *yard, store_, plan, [&](const std::string& text) { tell_("info", text); },
+      [&](const Reference& gone, const std::string& why) {
+        audit::Trail(store_).note({.who = concat("rule \"", name, '"'),
+                                   .deed = "delete",
+                                   .subject = gone.text(),
+                                   .why = why});
       },
       stop);
   return plan;

@@ -397,30 +397,48 @@ std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store, cons
 
 void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
                        const std::function<void(const std::string&)>& tell,
-                       const std::stop_token& stop) {
+                       const TellGone& tell_gone, const std::stop_token& stop) {
   std::set<std::string> cleared;
+  const auto gone = [&](const Reference& what, const std::string& why) {
+    tell_gone(what, why);
+    tell(concat(what, " deleted: ", why));
+  };
   for (const RepositoryFate& fate : plan) {
     registry::Client& client = yard.registry(fate.repository.host());
     if (!fate.deleted.empty()) cleared.insert(fate.repository.host());
     std::set<Digest> moved;
+    std::map<Digest, std::vector<const TagFate*>> going;  // tags that go with their manifest
     for (const TagFate& each : fate.tags) {
       const Reference tag = fate.repository.with_tag(each.tag);
       const auto names = client.find_tag(tag, stop);
       // A tag that was set meanwhile may name what was to go.
       if (each.keep && names && *names != each.digest) moved.insert(*names);
       if (each.keep || names != each.digest) continue;
-      const bool whole = std::ranges::find(fate.deleted, each.digest) != fate.deleted.end();
-      if (!whole) client.delete_tag(tag, each.digest, stop);
-      tell(concat(tag, " deleted: ", each.why));
+      if (std::ranges::find(fate.deleted, each.digest) != fate.deleted.end()) {
+        going[each.digest].push_back(&each);
+        continue;
+      }
+      client.delete_tag(tag, each.digest, stop);
+      gone(tag, each.why);
     }
     for (const Digest& digest : fate.deleted) {
       if (moved.contains(digest)) continue;
-      delete_with_referrers(client, fate.repository.at(digest), stop);
-      store.forget_signatures_of(fate.repository.at(digest));
+      const Reference manifest = fate.repository.at(digest);
+      delete_with_referrers(client, manifest, stop);
+      store.forget_signatures_of(manifest);
+      for (const TagFate* tag : going[digest]) gone(fate.repository.with_tag(tag->tag), tag->why);
+      tell_gone(manifest, "no tag that is kept needs it");
     }
   }
   for (const std::string& host : cleared)
     free_space(yard.registry(host).options(), store, tell, stop);
+}
+
+void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
+                       const std::function<void(const std::string&)>& tell,
+                       const std::stop_token& stop) {
+  perform_retention(
+      yard, store, plan, tell, [](const Reference&, const std::string&) {}, stop);
 }
 
 boost::json::array to_json(const std::vector<RepositoryFate>& plan) {

@@ -32,7 +32,13 @@ struct RepositoryFate {
 std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store,
                                            const config::RetainRule& rule,
                                            const std::stop_token& stop);
-/// Deletes what the plan says, of tags that still name what they did when it was made.
+/// What is gone, a tag or a digest, and why.
+using TellGone = std::function<void(const Reference& gone, const std::string& why)>;
+/// Deletes what the plan says, of tags that still name what they did when it was made. `tell_gone`
+/// is called once for each, after it went; `tell` also has what else there is to say.
+void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
+                       const std::function<void(const std::string&)>& tell,
+                       const TellGone& tell_gone, const std::stop_token& stop);
 void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
                        const std::function<void(const std::string&)>& tell,
                        const std::stop_token& stop);

@@ -1,7 +1,12 @@
 #include "registry/product.hpp"
 
+#include <chrono>
+#include <map>
+#include <utility>
+
 #include "core/choices.hpp"
 #include "core/error.hpp"
+#include "core/guarded.hpp"
 #include "core/text.hpp"
 #include "registry/ecr.hpp"
 #include "registry/harbor.hpp"
@@ -55,6 +60,32 @@ std::string ecr_grant(std::string_view needs) {
                 verb.empty() ? std::string() : concat(" on repository ", name_in(needs)));
 }
 
+constexpr std::chrono::hours plain_for{1};
+constexpr std::size_t most_plain = 1000;
+
+/// Until when a registry counts as plain that said so: it may be set up, or moved, at any time.
+/// Shared by all threads, and of each store on its own.
+class PlainHosts {
+ public:
+  bool has(const store::Store& store, const std::string& host) const {
+    return until_.with([&](const auto& until) {
+      const auto found = until.find({&store, host});
+      return found != until.end() && std::chrono::steady_clock::now() < found->second;
+    });
+  }
+  void add(const store::Store& store, const std::string& host) {
+    until_.with([&](auto& until) {
+      if (until.size() >= most_plain) until.clear();
+      until[{&store, host}] = std::chrono::steady_clock::now() + plain_for;
+    });
+  }
+
+ private:
+  using Key = std::pair<const store::Store*, std::string>;
+  Guarded<std::map<Key, std::chrono::steady_clock::time_point>> until_;
+};
+PlainHosts plain_hosts;
+
 }  // namespace
 
 std::string_view render(Product product) noexcept { return name_of(product_names, product); }
@@ -63,15 +94,19 @@ Product parse_product(std::string_view given) { return choice_of(product_names, 
 Product find_product(const Options& options, store::Store& store, const std::stop_token& stop) {
   if (options.product != Product::automatic) return options.product;
   if (ecr_place(options.host)) return Product::ecr;
-  if (const auto known =
-          store.find_fact(concat("registry:", options.host), std::string(product_fact)))
-    return parse_product(*known);
+  const auto known = store.find_fact(concat("registry:", options.host), std::string(product_fact));
+  // "plain" is of an older release, which kept that for ever.
+  if (known && *known != render(Product::plain)) return parse_product(*known);
+  if (plain_hosts.has(store, options.host)) return Product::plain;
   try {
     const auto about = Harbor(options).find(stop);
-    const Product product = about ? Product::harbor : Product::plain;
-    note(store, options.host, product_fact, std::string(render(product)));
-    if (about) note(store, options.host, version_fact, about->version);
-    return product;
+    if (!about) {
+      plain_hosts.add(store, options.host);
+      return Product::plain;
+    }
+    note(store, options.host, product_fact, std::string(render(Product::harbor)));
+    note(store, options.host, version_fact, about->version);
+    return Product::harbor;
   } catch (const Error& error) {
     // Whoever asks has a push to make, which meets the same trouble and says so better.
     if (error.kind() == ErrorKind::cancelled) throw;

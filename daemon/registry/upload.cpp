@@ -83,10 +83,14 @@ std::uint64_t BlobUpload::chunk_size() const {
   return std::max(chunk, least_chunk_);
 }
 
+bool BlobUpload::takes_whole_only() const {
+  return find_trait(store_, options_.host, Trait::chunks) == false;
+}
+
 /// Something on the way refuses bodies of this size: half of it is tried, and remembered.
 void BlobUpload::shrink_chunks(std::uint64_t refused) {
   const std::uint64_t half = refused / 2;
-  if (half < std::max(smallest_chunk, least_chunk_)) {
+  if (takes_whole_only() || half < std::max(smallest_chunk, least_chunk_)) {
     throw trouble(ErrorKind::invalid,
                   concat("a request body of ", render_size(refused),
                          " is too large for it or for a proxy before it: raise its limit"));
@@ -114,8 +118,7 @@ std::uint64_t BlobUpload::perform(const std::stop_token& stop) {
 
 void BlobUpload::attempt(const std::stop_token& stop) {
   // What could not take chunks need not be asked for each blob.
-  const bool whole_only = find_trait(store_, options_.host, Trait::chunks) == false;
-  if (whole_only || size_ <= std::min(small, chunk_size())) {
+  if (takes_whole_only() || size_ <= std::min(small, chunk_size())) {
     send_whole(stop);
   } else {
     send_chunks(stop);

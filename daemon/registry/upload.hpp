@@ -40,6 +40,7 @@ class BlobUpload {
                     std::variant<std::monostate, std::string, net::Upload> body,
                     const std::stop_token& stop);
   std::uint64_t chunk_size() const;
+  bool takes_whole_only() const;  ///< no chunks, as it showed
   void shrink_chunks(std::uint64_t refused);
   void advance(std::uint64_t offset);
   void take_location(const net::Response& answer, const std::stop_token& stop);

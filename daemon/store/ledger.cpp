@@ -1,5 +1,6 @@
 #include "store/ledger.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "store/inside.hpp"
@@ -41,6 +42,11 @@ AuditEntry Ledger::add(AuditEntry entry, const Seal& seal, Care care) {
             entry.number = newest.number(0) + 1;
             entry.previous = newest.text(1);
           }
+        }
+        // A number is given once: where the end was cut off, a gap has to stay.
+        {
+          Statement given = database.query("SELECT seq FROM sqlite_sequence WHERE name = 'audit'");
+          if (given.step()) entry.number = std::max(entry.number, given.number(0) + 1);
         }
         entry.when = inside.options.clock();
         entry.hash = seal(entry);

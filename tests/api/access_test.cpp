@@ -113,6 +113,30 @@ TEST(Access, WithoutTokensIsForThisMachineOnly) {
   EXPECT_EQ(house.get("/healthz").status, 200);
 }
 
+TEST(Access, WithoutTokensIsNotForThoseBehindAProxy) {
+  House house;
+  for (const char* header : {"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+                             "Forwarded", "Via", "X-Real-IP"}) {
+    const auto reply = house.get("/api/v1/runs", {{header, "192.0.2.9"}});
+    EXPECT_EQ(reply.status, 403) << header;
+    EXPECT_NE(detail_of(reply).find("lighterman token new"), std::string::npos);
+  }
+  EXPECT_EQ(house.post("/hooks/hello", "{}", {{"X-Forwarded-For", "192.0.2.9"}}).status, 401)
+      << "webhooks are signed, and come by proxies";
+  EXPECT_EQ(house.get("/api/v1/runs").status, 200);
+}
+
+TEST(Access, WithoutTokensIsNotForAPlaceThatOthersReach) {
+  config::Config config;
+  config.public_url = "https://builds.example/";
+  House house(House::quick(), config);
+  EXPECT_EQ(house.get("/api/v1/runs").status, 403);
+  EXPECT_EQ(house.get("/healthz").status, 200);
+  config.public_url = "http://localhost:7070/";
+  house.reload(config);
+  EXPECT_EQ(house.get("/api/v1/runs").status, 200);
+}
+
 TEST(Access, WithoutTokensIsNotForOtherSitesPages) {
   House house;
   const auto status = [&](const httplib::Headers& headers) {
@@ -141,11 +165,13 @@ TEST(Access, TellsReadinessWithItsReason) {
 TEST(Access, ShowsSourcesWithoutPasswords) {
   config::Config config;
   config.sources["hello"].url = "https://user:hunter2@git.example/acme/hello.git";
+  config.sources["other"].url = "https://gl0b-t0ken@git.example/acme/other.git";
   House house(House::quick(), config);
   const auto reply = house.get("/api/v1/sources");
   EXPECT_EQ(reply.body.find("hunter2"), std::string::npos);
+  EXPECT_EQ(reply.body.find("gl0b-t0ken"), std::string::npos) << "forges take it for the user";
   const json::value source = parsed(reply).at("sources").at(0);
-  EXPECT_EQ(source.at("url").as_string(), "https://user@git.example/acme/hello.git");
+  EXPECT_EQ(source.at("url").as_string(), "https://git.example/acme/hello.git");
   EXPECT_EQ(source.at("images"), (json::array{"app", "tool"}));
 }
 

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <thread>
 
 #include "house.hpp"
@@ -132,6 +133,46 @@ TEST(Events, ToManyTakeNoThreadFromOthers) {
   };
   bool taken = false;
   for (int attempt = 0; attempt < 200 && !taken; ++attempt) taken = returned();
+  EXPECT_TRUE(taken);
+}
+
+TEST(Events, ForOneWhoIsGoneBeforeTheyBeginTakeNoPlace) {
+  enum Step { idle, armed, asked, gone };
+  static std::atomic<int> step{idle};
+  Options options = House::quick();
+  options.followers = 1;
+  // Who asks is looked up with the time: there the client hangs up.
+  options.clock = [] {
+    int wanted = armed;
+    if (step.compare_exchange_strong(wanted, asked)) {
+      step.notify_all();
+      step.wait(asked);
+    }
+    return system_now();
+  };
+  config::Config config;
+  config.tokens.push_back({"t", std::string(os::sha256("t").hex()), "", Role::viewer});
+  House house(options, config);
+  const std::string request = request_for(house.push("1"), "Authorization: Bearer t\r\n");
+  for (int turn = 0; turn < 3; ++turn) {
+    step = armed;
+    {
+      Line line(house.port());
+      line.send(request);
+      step.wait(armed);
+      const linger at_once{1, 0};
+      ::setsockopt(line.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+    step = gone;
+    step.notify_all();
+  }
+  bool taken = false;
+  for (int attempt = 0; attempt < 50 && !taken; ++attempt) {
+    Line line(house.port());
+    line.send(request);
+    taken = line.read_until("\r\n\r\n").find("HTTP/1.1 200") != std::string::npos;
+    if (!taken) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
   EXPECT_TRUE(taken);
 }
 

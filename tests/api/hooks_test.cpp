@@ -43,11 +43,11 @@ TEST(Hooks, AForgedPushIsRefusedAndLeavesNothing) {
   EXPECT_EQ(parsed(house.get("/api/v1/runs")).at("runs").as_array().size(), 0u);
 }
 
-TEST(Hooks, OfAnUnknownSourceSayWhichWasMeant) {
+TEST(Hooks, OfAnUnknownSourceNameNoOther) {
   House house;
   const auto reply = house.post("/hooks/helo", push_body, signed_by("s3cret", push_body));
   EXPECT_EQ(reply.status, 404);
-  EXPECT_NE(detail_of(reply).find("(did you mean \"hello\"?)"), std::string::npos);
+  EXPECT_EQ(reply.body.find("hello"), std::string::npos) << reply.body;
 }
 
 TEST(Hooks, OfBranchesNobodyBuildsAreAnsweredAndIgnored) {

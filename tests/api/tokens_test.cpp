@@ -4,6 +4,7 @@
 #include "api/sessions.hpp"
 #include "audit/trail.hpp"
 #include "house.hpp"
+#include "store/connection.hpp"
 #include "store/ledger.hpp"
 
 namespace lighterman::api {
@@ -242,11 +243,14 @@ TEST_F(TokensAt, LogInToThePageAndOutWithTheirEnd) {
 }
 
 TEST_F(TokensAt, ThatAreGuessedTooOftenWait) {
-  for (int turn = 0; turn < Attempts::most; ++turn) EXPECT_EQ(get("guess", "/api/v1/runs"), 401);
+  const std::string made = make({{"name", "ci"}, {"role", "trigger"}});
+  for (std::size_t turn = 0; turn < Attempts::most; ++turn)
+    EXPECT_EQ(get(concat("guess", turn), "/api/v1/runs"), 401);
   const auto late = house.get("/api/v1/runs", bearer("guess"));
   EXPECT_EQ(late.status, 429);
   EXPECT_GT(std::stoi(late.get_header_value("Retry-After")), 0);
   EXPECT_EQ(get("r00t", "/api/v1/runs"), 429) << "or guessing would go on";
+  EXPECT_EQ(get(made, "/api/v1/runs"), 200) << "nobody guesses that one";
   // A client of a proxy that we trust is another one.
   httplib::Headers elsewhere = bearer("r00t");
   elsewhere.emplace("X-Forwarded-For", "192.0.2.1");
@@ -277,6 +281,42 @@ TEST(ConfiguredToken, CanBeForSomeSources) {
   house.push("1");
   EXPECT_EQ(house.get("/api/v1/runs/1", bearer("t")).status, 404);
   EXPECT_EQ(house.get("/api/v1/runs", bearer("t")).status, 200);
+}
+
+TEST_F(TokensAt, OfNoSourceAtAllAreNotMadeForAll) {
+  const auto none =
+      house.post("/api/v1/tokens", R"({"name":"t","role":"viewer","sources":[]})", bearer("r00t"));
+  EXPECT_EQ(none.status, 422);
+  EXPECT_NE(detail_of(none).find("leave `sources` out"), std::string::npos);
+}
+
+TEST_F(TokensAt, OfASourceThatIsNamedTwiceSeeItsRunsOnce) {
+  const std::string token =
+      make({{"name", "t"}, {"role", "viewer"}, {"sources", {"hello", "hello"}}});
+  push_to("hello", "1");
+  EXPECT_EQ(ids(token, "/api/v1/runs", "runs"), Ids({1}));
+}
+
+TEST_F(TokensAt, WorkWhileTheirUseCannotBeWrittenDown) {
+  const std::string token = make({{"name", "t"}, {"role", "viewer"}});
+  store::Connection(house.folder() / "store.db", store::Connection::Access::write)
+      .execute("CREATE TRIGGER full BEFORE UPDATE ON tokens BEGIN SELECT RAISE(FAIL, 'full'); END");
+  EXPECT_EQ(get(token, "/api/v1/runs"), 200);
+}
+
+TEST_F(TokensAt, OfASourceSeeTheRegistriesOfNoOthers) {
+  config::Config next = config();
+  for (const char* name : {"hello", "other"})
+    next.sources[name].images["app"].targets = {Reference::parse(concat(name, ".example/app"))};
+  house.reload(next);
+  const std::string token = make({{"name", "t"}, {"role", "viewer"}, {"sources", {"hello"}}});
+  const std::string seen = house.get("/api/v1/registries", bearer(token)).body;
+  EXPECT_NE(seen.find("hello.example"), std::string::npos) << seen;
+  EXPECT_EQ(seen.find("other.example"), std::string::npos) << seen;
+  const auto alien = house.get("/api/v1/registries?host=other.example", bearer(token));
+  EXPECT_EQ(alien.status, 404);
+  EXPECT_NE(house.get("/api/v1/registries", bearer("r00t")).body.find("other.example"),
+            std::string::npos);
 }
 
 class Audited : public TokensAt {
@@ -352,6 +392,27 @@ TEST_F(Audited, LoginsAreNamedAndFailedOnesSummedUp) {
     EXPECT_EQ(canonical(entry).find("guess"), std::string::npos) << "a guess may be a near miss";
 }
 
+TEST_F(Audited, FailedLoginsWaitForAStoreThatIsFull) {
+  get("guess", "/api/v1/runs");
+  store::Connection database(house.folder() / "store.db", store::Connection::Access::write);
+  database.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'x'); END");
+  skew = std::chrono::minutes(2);
+  EXPECT_THROW(house.server().tend(), std::exception);
+  database.execute("DROP TRIGGER full");
+  house.server().tend();
+  const auto lines = store::Ledger(house.store).list({});
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_TRUE(lines[0].subject.starts_with("1 time since ")) << lines[0].subject;
+  EXPECT_EQ(lines[0].address, "127.0.0.1 (1)");
+}
+
+TEST_F(Audited, NothingIsDeletedOfWhichNoWordCanBeWritten) {
+  store::Connection database(house.folder() / "store.db", store::Connection::Access::write);
+  database.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'x'); END");
+  post("r00t", "/api/v1/replications", R"({"rule":"far"})");
+  EXPECT_TRUE(house.wishes.empty());
+}
+
 TEST_F(Audited, PushesAreTheirWebhooks) {
   const std::string body = concat(R"({"ref":"refs/heads/main","before":")", other_commit,
                                   R"(","after":")", some_commit, "\"}");
@@ -420,6 +481,25 @@ TEST_F(Proxied, UsersComeWithTheBestRoleOfTheirGroups) {
 TEST_F(Proxied, UsersChangeThingsOnlyFromThePage) {
   House house(House::quick(), config({"127.0.0.1"}));
   EXPECT_EQ(post(house, {{"X-Forwarded-User", "ann"}, {"X-Forwarded-Groups", "dev"}}), 403);
+}
+
+TEST_F(Proxied, UsersWithALoginOfTheProxysOwnKindComeIn) {
+  House house(House::quick(), config({"127.0.0.1"}));
+  const httplib::Headers ann{{"X-Forwarded-User", "ann"},
+                             {"X-Forwarded-Groups", "dev"},
+                             {"Authorization", "Basic YW5uOmg="}};
+  EXPECT_EQ(house.get("/api/v1/runs", ann).status, 200);
+}
+
+TEST_F(Proxied, NamesThatComeTwiceAreNobodys) {
+  House house(House::quick(), config({"127.0.0.1"}));
+  for (const char* header : {"X-Forwarded-User", "x-forwarded-groups"}) {
+    httplib::Headers ann{{"X-Forwarded-User", "ann"}, {"X-Forwarded-Groups", "dev"}};
+    ann.emplace(header, "ops");
+    const auto reply = house.get("/api/v1/runs", ann);
+    EXPECT_EQ(reply.status, 400) << header;
+    EXPECT_NE(detail_of(reply).find("twice"), std::string::npos);
+  }
 }
 
 TEST_F(Proxied, NobodyElseVouchesForAnybody) {

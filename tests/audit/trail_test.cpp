@@ -25,9 +25,11 @@ class TrailOf : public ::testing::Test {
   }
   /// What somebody with the file and no respect does.
   void tamper(const std::string& sql) const {
+    tamper_again(concat("DROP TRIGGER audit_stays; DROP TRIGGER audit_keeps; ", sql));
+  }
+  void tamper_again(const std::string& all) const {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
-    const std::string all = concat("DROP TRIGGER audit_stays; DROP TRIGGER audit_keeps; ", sql);
     EXPECT_EQ(sqlite3_exec(database, all.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(database);
     sqlite3_close(database);
@@ -104,6 +106,20 @@ TEST_F(TrailOf, SeesThatTheEndWasCutOff) {
   for (int turn = 0; turn < 4; ++turn) did("retry");
   tamper("DELETE FROM audit WHERE number > 2");
   EXPECT_EQ(faults(), std::vector<std::string>{"entries 3 to 4, the last ones, are missing"});
+}
+
+TEST_F(TrailOf, SeesThatTheEndWasCutOffAfterItWentOn) {
+  for (int turn = 0; turn < 4; ++turn) did("retry");
+  tamper("DELETE FROM audit WHERE number > 2");
+  did("cancel");
+  EXPECT_EQ(store::Ledger(store).last_given(), 5);
+  const auto found = faults();
+  ASSERT_FALSE(found.empty());
+  EXPECT_EQ(found[0], "entries 3 to 4 are missing");
+  for (int turn = 0; turn < 2; ++turn) did("retry");
+  tamper_again("DELETE FROM audit");
+  did("cancel");
+  EXPECT_EQ(store::Ledger(store).after(0, 1).at(0).number, 8) << "also when nothing is left";
 }
 
 TEST_F(TrailOf, NamesEntriesThatChangedPlaces) {

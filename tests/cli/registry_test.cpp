@@ -92,9 +92,12 @@ TEST_F(HarborVerbs, StartWhatItDoesByItself) {
   EXPECT_EQ(carried.code, 1) << "Harbor failed: " << carried.out;
   EXPECT_TRUE(has(carried.out, "31 Failed: 2 of 4 carried, 2 failed: no route")) << carried.out;
   EXPECT_EQ(say({"harbor", "replicate", harbor.host(), "nowhere"}).code, 3);
-  const Said retained = say({"harbor", "retain", harbor.host(), "acme", "--dry-run", "--follow"});
+  const Said retained = say({"harbor", "retain", harbor.host(), "acme", "--follow"});
   EXPECT_EQ(retained.code, 0) << retained.err;
+  EXPECT_TRUE(has(retained.err, concat("harbor retain ", harbor.host(), " acme --apply")));
   EXPECT_EQ(harbor.posted("/api/v2.0/retentions/9/executions").at("dry_run"), true);
+  EXPECT_EQ(say({"harbor", "retain", harbor.host(), "acme", "--apply"}).code, 0);
+  EXPECT_EQ(harbor.posted("/api/v2.0/retentions/9/executions").at("dry_run"), false);
   const Said collected = say({"harbor", "collect", harbor.host()});
   EXPECT_EQ(collected.code, 0) << collected.err;
   EXPECT_TRUE(has(collected.out, "41 Running")) << collected.out;

@@ -15,13 +15,13 @@ TEST(Forge, IsToldHowARunStandsAndTheTokenIsSeenNowhere) {
   harbour.write_config(
       concat("    forge: gitea\n    status: {api: \"", forge.url("/api/v1"),
              "\", repository: acme/shop, token: \"file:", harbour.file("forge.token").string(),
-             "\"}\npublic_url: https://builds.example\n"));
+             "\"}\npublic_url: https://localhost:8443\n"));
   harbour.start();
   EXPECT_EQ(harbour.say({"run", "--source", "shop", "--ref", "main", "--follow"}).code, 0);
   ASSERT_TRUE(support::eventually([&] { return forge.last_state() == "success"; }));
   const auto calls = forge.calls();
   EXPECT_EQ(calls.front().body.at("state"), "pending");
-  EXPECT_EQ(calls.back().body.at("target_url"), "https://builds.example/#/runs/1");
+  EXPECT_EQ(calls.back().body.at("target_url"), "https://localhost:8443/#/runs/1");
   ASSERT_TRUE(support::eventually([&] {
     return harbour.say({"show", "1"}).out.find("status for the forge: done") != std::string::npos;
   })) << harbour.say({"show", "1"}).out;

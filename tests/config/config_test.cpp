@@ -313,6 +313,7 @@ TEST(Config, SaysWhoIsBelieved) {
   EXPECT_TRUE(has(refused("trusted_proxies: [10.0.0.1]\nidentity: {}"), "gives nobody a role"));
   EXPECT_TRUE(has(refused("trusted_proxies: [10.0.0.1]\nidentity: {roles: {a: god}}"),
                   "identity.roles.a: unknown role"));
+  EXPECT_TRUE(has(refused("tokens: [{name: t, place: 'env:T', sources: []}]"), "names none"));
   EXPECT_TRUE(has(refused("tokens: [{name: t, place: 'env:T', sources: [b]}]"),
                   "token \"t\": no source is called \"b\""));
 }
@@ -372,6 +373,29 @@ TEST(Config, ExaminesSecretsAndFilesBeforeTheyAreNeeded) {
       << all;
   EXPECT_TRUE(has(all, "sources.hello.secret: secret file:/etc/lighterman/hook")) << all;
   EXPECT_TRUE(has(all, "tokens: there are none")) << all;
+}
+
+TEST(Config, WarnsWhereEveryLocalProgramMaySayThatItIsAnybody) {
+  const auto warned = [](const std::string& proxies) {
+    const Config config =
+        parse(concat("identity: {everybody: viewer}\ntrusted_proxies: [", proxies, "]\n"), "l.yml");
+    const std::vector<Finding> found = examine(config);
+    return std::ranges::any_of(
+        found, [](const Finding& finding) { return has(finding.text, "every local program"); });
+  };
+  for (const char* proxies : {"127.0.0.0/8", "10.0.0.0/8, '::1'", "0.0.0.0/0"})
+    EXPECT_TRUE(warned(proxies)) << proxies;
+  EXPECT_FALSE(warned("10.0.0.0/8"));
+}
+
+TEST(Config, WarnsThatTheApiAnswersNobodyWhereOthersReachItAndThereAreNoTokens) {
+  const auto warned = [](const std::string& url) {
+    const std::vector<Finding> found = examine(parse(concat("public_url: ", url, "\n"), "l.yml"));
+    return std::ranges::any_of(
+        found, [](const Finding& finding) { return has(finding.text, "others reach the API"); });
+  };
+  EXPECT_TRUE(warned("https://builds.example"));
+  EXPECT_FALSE(warned("http://localhost:7070"));
 }
 
 TEST(Config, DescribesEveryKeyForEditors) {

@@ -394,6 +394,21 @@ TEST_F(RetainTest, SignaturesGoWithTheirImageAndPartsOfAnIndexStay) {
   EXPECT_TRUE(registry::find_referrers(client(near), shop, third, "", never).empty());
 }
 
+TEST_F(RetainTest, EachDeletionIsToldOnceAfterIt) {
+  const Digest one = push("1.0.0", "one");
+  push("2.0.0", "two");
+  kept(newest(1));
+  std::vector<std::string> told;
+  perform_retention(
+      *yard, store, fates, [](const std::string&) {},
+      [&](const Reference& gone, const std::string&) {
+        told.push_back(gone.text());
+        EXPECT_FALSE(client(near).find_manifest(shop.at(one), never)) << gone.text();
+      },
+      never);
+  EXPECT_EQ(told, (std::vector<std::string>{shop.with_tag("1.0.0").text(), shop.at(one).text()}));
+}
+
 TEST_F(RetainTest, ATagThatMovedMeanwhileIsNotDeleted) {
   push("1.0.0", "one");
   push("2.0.0", "two");

@@ -54,6 +54,20 @@ TEST(Harbor, IsFoundByAsking) {
   EXPECT_EQ(find_product(Scene::options(plain.host()), scene.store, never), Product::plain);
 }
 
+TEST(Harbor, IsFoundWhereAnotherRegistryWasBefore) {
+  HarborScene scene;
+  FakeRegistry plain;
+  EXPECT_EQ(find_product(Scene::options(plain.host()), scene.store, never), Product::plain);
+  EXPECT_FALSE(scene.store.find_fact(concat("registry:", plain.host()), "product"));
+  const std::size_t asked = plain.count("GET /api");
+  EXPECT_EQ(find_product(Scene::options(plain.host()), scene.store, never), Product::plain);
+  EXPECT_EQ(plain.count("GET /api"), asked) << "once an hour is enough";
+
+  FakeHarbor harbor;
+  scene.store.put_fact(concat("registry:", harbor.host()), "product", "plain");
+  EXPECT_EQ(find_product(scene.robot(harbor.host()), scene.store, never), Product::harbor);
+}
+
 TEST(Harbor, TakesAPushToAProjectThatIsNotThereYet) {
   HarborScene scene;
   FakeHarbor harbor;

@@ -253,6 +253,19 @@ TEST(Upload, TakesOnePieceWhereChunksAreNotSupported) {
   EXPECT_EQ((registry.blobs[{"acme/shop", blob.digest().text()}]), blob.bytes);
 }
 
+TEST(Upload, GivesUpOnABlobThatIsTooLargeWhereChunksAreNotSupported) {
+  Scene scene;
+  FakeRegistry registry;
+  registry.next("PATCH", 405, "UNSUPPORTED");
+  registry.next("PUT", 413, "");
+  const Blob blob(3 * mega);
+  Client client(Scene::options(registry.host()), scene.store);
+  const Error error = failure_of(
+      [&] { client.bring(blob.source, repository(registry.host(), "acme/shop"), {}, never); });
+  EXPECT_EQ(error.kind(), ErrorKind::invalid);
+  EXPECT_NE(std::string(error.what()).find("raise its limit"), std::string::npos) << error.what();
+}
+
 TEST(Upload, BringsABlobOnceThatIsWantedTwiceAtTheSameTime) {
   Scene scene;
   FakeRegistry registry;

@@ -64,7 +64,7 @@ struct BuildPlan {
   std::map<std::string, std::string> labels;
   std::vector<std::string> cache_from;
   std::map<std::string, std::string> secrets;  ///< id in the Dockerfile -> "file:..." or "env:..."
-  std::map<std::string, std::string> ssh;      ///< id -> "file:..." (a key) or "agent:..." (a socket)
+  std::map<std::string, std::string> ssh;      ///< id -> "file:KEY" or "agent:SOCKET"
   std::vector<Reference> targets;              ///< repositories to publish to, without tags
   std::vector<TagPlan> tags;
   BuildLimits limits;

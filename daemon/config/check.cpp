@@ -132,6 +132,15 @@ void check_images(const Config& config, const Source& source, const Value& value
     if (!image.engine.empty() && std::ranges::find(engines, image.engine) == engines.end())
       here.at({"engine"})
           .refuse(concat("no engine is called that", did_you_mean(image.engine, engines)));
+    for (const auto& [context_name, context] : image.contexts) {
+      const Value place = here.at({"contexts", context_name});
+      check_inside(context.folder, place);
+      if (context.source.empty() || config.sources.contains(context.source)) continue;
+      std::vector<std::string> sources;
+      for (const auto& each : config.sources) sources.push_back(each.first);
+      place.refuse(concat("no source is called \"", context.source, '"',
+                          did_you_mean(context.source, sources)));
+    }
     for (const Reference& target : image.targets) {
       if (!targets.insert(target).second)
         here.refuse(concat("publishes to \"", target.name(), "\", as another one does"));

@@ -91,6 +91,13 @@ std::map<std::string, Image> parse_repository_file(const std::string& text, cons
                                    "\": it is not among the source's allowed_targets")});
       }
     }
+    for (const auto& [context_name, context] : image.contexts) {
+      if (context.source.empty()) continue;
+      findings.push_back(
+          {Finding::Weight::error,
+           concat(name, ": images.", image_name, ".contexts.", context_name),
+           "may not take files of another source: only the daemon's configuration may say so"});
+    }
     // What it does not say, or may not say, stays as the operator says it.
     if (const auto operators = source.images.find(image_name); operators != source.images.end()) {
       image.network = operators->second.network;
@@ -100,6 +107,7 @@ std::map<std::string, Image> parse_repository_file(const std::string& text, cons
       image.secrets = operators->second.secrets;
       image.ssh = operators->second.ssh;
       image.cache_from = operators->second.cache_from;
+      image.cache_to = operators->second.cache_to;
       image.limits = operators->second.limits;
     }
   }

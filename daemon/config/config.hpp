@@ -63,14 +63,16 @@ struct Image {
   Builder builder = Builder::automatic;
   StagingWay staging = StagingWay::automatic;
   std::map<std::string, std::string> args, labels;
-  std::map<std::string, std::string> secrets;  ///< id -> place
-  std::map<std::string, std::string> ssh;      ///< id -> place of a key, or "agent:SOCKET"
+  std::map<std::string, std::string> secrets;    ///< id -> place
+  std::map<std::string, std::string> ssh;        ///< id -> place of a key, or "agent:SOCKET"
+  std::map<std::string, NamedContext> contexts;  ///< by the name that the Dockerfile uses
   std::vector<std::string> cache_from;
+  std::string cache_to;           ///< empty: the cache stays in the engine
   std::vector<std::string> tags;  ///< templates: "{branch}", "{version}", "sha-{short}", "latest"
   std::vector<std::string> branches, git_tags;   ///< globs; empty: the source's
   std::vector<std::string> paths, paths_ignore;  ///< globs over changed paths
   Reuse reuse = Reuse::automatic;
-  bool no_cache = false, pull = false;
+  bool reproducible = false, no_cache = false, pull = false;
   BuildLimits limits;
 };
 

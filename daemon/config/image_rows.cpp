@@ -83,6 +83,35 @@ void read_ssh(Image& to, const Value& value) {
   }
 }
 
+void read_contexts(Image& to, const Value& value) {
+  for (const auto& [name, inner] : value.pairs()) {
+    const auto given = inner.text("a folder, docker-image://REFERENCE or source:NAME#REF:FOLDER");
+    if (!given) continue;
+    try {
+      Reference::parse(name);
+      to.contexts[name] = parse_named_context(*given);
+    } catch (const Error& error) {
+      inner.refuse(error.what());
+    }
+  }
+}
+
+Json show_contexts(const Image& image) {
+  boost::json::object shown;
+  for (const auto& [name, context] : image.contexts) shown[name] = render(context);
+  return shown.empty() ? Json() : Json(std::move(shown));
+}
+
+void read_cache_to(Image& to, const Value& value) {
+  const auto given = value.text("registry/repository:tag");
+  if (!given) return;
+  try {
+    to.cache_to = Reference::parse(*given).text();
+  } catch (const Error& error) {
+    value.refuse(error.what());
+  }
+}
+
 void read_matrix(Image& to, const Value& value) {
   for (const auto& [arg, inner] : value.pairs()) {
     read(to.matrix[arg], inner);
@@ -123,6 +152,12 @@ std::vector<Row<Image>> repository_rows() {
        show_matrix,
        {{"type", "object"}, {"additionalProperties", references}}},
       row("args", &Image::args, "Build arguments"),
+      {"contexts",
+       "What FROM and --from call by a name: a folder of the repository, docker-image://REFERENCE, "
+       "or source:NAME#REF:FOLDER of another source",
+       read_contexts,
+       show_contexts,
+       {{"type", "object"}, {"additionalProperties", schema_of(std::string())}}},
       row("labels", &Image::labels, "Labels beside the ones of OCI that are always set"),
       row("tags", &Image::tags,
           "Tags to publish: {branch}, {version}, {short} and others; default: by branch or "
@@ -136,6 +171,9 @@ std::vector<Row<Image>> repository_rows() {
       choice("reuse", &Image::reuse,
              "auto: an image that was built of the same files in the same way is tagged again",
              parse_reuse, {"auto", "never"}),
+      row("reproducible", &Image::reproducible,
+          "A commit gives the same digest whenever it is built: no time in the image is later than "
+          "the commit's"),
       row("no_cache", &Image::no_cache, "Build every step anew"),
       row("pull", &Image::pull, "Look for newer base images at each build"),
   };
@@ -164,6 +202,11 @@ std::vector<Row<Image>> all_rows() {
        {{"type", "object"},
         {"additionalProperties", {{"type", "string"}, {"pattern", "^(file:|agent:/).+"}}}}},
       row("cache_from", &Image::cache_from, "Images whose layers may serve as cache"),
+      {"cache_to",
+       "An image that keeps the cache of all steps, for other engines; needs one with the "
+       "containerd image store",
+       read_cache_to, [](const Image& from) { return show(from.cache_to); },
+       schema_of(std::string())},
       limit("memory", &BuildLimits::memory_bytes, "Memory of a build container"),
       limit("cpus", &BuildLimits::cpus, "Processors of a build container"),
       limit("timeout", &BuildLimits::timeout, "A build that takes longer is stopped"),

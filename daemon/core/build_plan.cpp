@@ -18,6 +18,12 @@ boost::json::object to_json(const BuildLimits& limits) {
           {"timeout_ms", limits.timeout.count()}};
 }
 
+boost::json::object to_json(const std::map<std::string, NamedContext>& contexts) {
+  boost::json::object object;
+  for (const auto& [name, context] : contexts) object[name] = render(context);
+  return object;
+}
+
 BuildLimits build_limits_from(const boost::json::value& given) {
   const Fields fields(given, "build plan.limits");
   BuildLimits limits;
@@ -41,6 +47,45 @@ StagingWay parse_staging_way(std::string_view given) {
 
 std::string_view render(Reuse reuse) noexcept { return name_of(reuses, reuse); }
 Reuse parse_reuse(std::string_view given) { return choice_of(reuses, given, "reuse"); }
+
+NamedContext parse_named_context(std::string_view given) {
+  constexpr std::string_view image = "docker-image://", source = "source:";
+  NamedContext context;
+  if (given.starts_with(image)) {
+    context.image = Reference::parse(given.substr(image.size())).text();
+  } else if (given.starts_with(source)) {
+    const std::string_view rest = given.substr(source.size());
+    const std::size_t hash = std::min(rest.find('#'), rest.size());
+    context.source = rest.substr(0, hash);
+    if (context.source.empty()) {
+      throw Error(ErrorKind::invalid,
+                  concat("\"", given, "\" names no source: source:NAME#REF:FOLDER"));
+    }
+    if (hash < rest.size()) {
+      const std::string_view place = rest.substr(hash + 1);
+      const std::size_t colon = std::min(place.find(':'), place.size());
+      context.ref = place.substr(0, colon);
+      if (colon < place.size()) context.folder = place.substr(colon + 1);
+    }
+  } else if (given.find("://") != std::string_view::npos || given.starts_with("git@")) {
+    throw Error(ErrorKind::invalid,
+                concat("\"", given,
+                       "\": a repository is named as a source that is configured here "
+                       "(source:NAME#REF:FOLDER), so that it is fetched with its credentials"));
+  } else {
+    context.folder = given;
+  }
+  if (context.folder.empty()) context.folder = ".";
+  return context;
+}
+
+std::string render(const NamedContext& context) {
+  if (!context.image.empty()) return concat("docker-image://", context.image);
+  if (context.source.empty()) return context.folder;
+  const bool whole = context.folder == ".";
+  return concat("source:", context.source, context.ref.empty() && whole ? "" : "#", context.ref,
+                whole ? "" : ":", whole ? "" : context.folder);
+}
 
 boost::json::object to_json(const TagPlan& plan) {
   boost::json::object tag{{"tag", plan.tag}, {"moving", plan.moving}};
@@ -72,11 +117,14 @@ boost::json::value to_json(const BuildPlan& plan) {
                              {"builder", std::string(render(plan.builder))},
                              {"staging", std::string(render(plan.staging))},
                              {"reuse", std::string(render(plan.reuse))},
+                             {"reproducible", plan.reproducible},
                              {"no_cache", plan.no_cache},
                              {"pull", plan.pull},
                              {"args", json_object(plan.args)},
                              {"labels", json_object(plan.labels)},
                              {"cache_from", json_array(plan.cache_from)},
+                             {"cache_to", plan.cache_to},
+                             {"contexts", to_json(plan.contexts)},
                              {"secrets", json_object(plan.secrets)},
                              {"ssh", json_object(plan.ssh)},
                              {"targets", std::move(targets)},
@@ -104,11 +152,17 @@ BuildPlan build_plan_from(const boost::json::value& given) {
                         [&] { return parse_staging_way(fields.text_or("staging", "auto")); });
   plan.reuse =
       during(fields.path("reuse"), [&] { return parse_reuse(fields.text_or("reuse", "auto")); });
+  plan.reproducible = fields.flag_or("reproducible", false);
   plan.no_cache = fields.flag_or("no_cache", false);
   plan.pull = fields.flag_or("pull", false);
   plan.args = fields.text_map("args");
   plan.labels = fields.text_map("labels");
   plan.cache_from = fields.texts("cache_from");
+  plan.cache_to = fields.text_or("cache_to", "");
+  for (const auto& [name, context] : fields.text_map("contexts")) {
+    plan.contexts[name] =
+        during(fields.path("contexts"), [&] { return parse_named_context(context); });
+  }
   plan.secrets = fields.text_map("secrets");
   plan.ssh = fields.text_map("ssh");
   for (const std::string& target : fields.texts("targets")) {

@@ -35,6 +35,20 @@ struct TagPlan {
 };
 boost::json::object to_json(const TagPlan& plan);
 
+/// What a Dockerfile's FROM, COPY --from and RUN --mount call by a name of their own
+/// (docs.docker.com/ reference/cli/docker/buildx/build/#build-context): an image, or a folder of
+/// files.
+struct NamedContext {
+  std::string image;   ///< its reference; empty: files
+  std::string source;  ///< whose files; empty: those of the commit that is built
+  std::string ref;  ///< of that source: branch, tag, full ref or commit; empty: its default branch
+  std::string folder = ".";  ///< in the repository
+  bool operator==(const NamedContext&) const = default;
+};
+/// "docker-image://REFERENCE", "source:NAME[#REF[:FOLDER]]" or a folder. Throws Error(invalid).
+NamedContext parse_named_context(std::string_view given);
+std::string render(const NamedContext& context);
+
 struct BuildLimits {
   std::uint64_t memory_bytes = 0;  ///< 0: none
   double cpus = 0;                 ///< 0: none
@@ -58,11 +72,14 @@ struct BuildPlan {
   Builder builder = Builder::automatic;
   StagingWay staging = StagingWay::automatic;
   Reuse reuse = Reuse::automatic;
+  bool reproducible = false;  ///< no time in it is later than SOURCE_DATE_EPOCH, or the commit's
   bool no_cache = false;
   bool pull = false;
   std::map<std::string, std::string> args;
   std::map<std::string, std::string> labels;
   std::vector<std::string> cache_from;
+  std::string cache_to;  ///< an image that keeps the cache of all steps; empty: none
+  std::map<std::string, NamedContext> contexts;
   std::map<std::string, std::string> secrets;  ///< id in the Dockerfile -> "file:..." or "env:..."
   std::map<std::string, std::string> ssh;      ///< id -> "file:KEY" or "agent:SOCKET"
   std::vector<Reference> targets;              ///< repositories to publish to, without tags

@@ -1,5 +1,7 @@
 #include "core/findings.hpp"
 
+#include <algorithm>
+
 #include "core/choices.hpp"
 #include "core/json.hpp"
 
@@ -108,6 +110,16 @@ json::value to_json(const Finding& finding) {
                                     {"who", finding.waived->who},
                                     {"until", json_time(finding.waived->until)}};
   return object;
+}
+
+void unite(Findings& findings, const Findings& more) {
+  for (const Finding& finding : more.list) {
+    const bool known = std::ranges::any_of(findings.list, [&](const Finding& each) {
+      return each.id == finding.id && each.package == finding.package &&
+             each.installed == finding.installed;
+    });
+    if (!known) findings.list.push_back(finding);
+  }
 }
 
 json::value to_json(const Findings& findings) {

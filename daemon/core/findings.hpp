@@ -84,6 +84,8 @@ struct Findings {
 };
 
 boost::json::value to_json(const Finding& finding);
+/// Adds what is not there yet: another vulnerability, package or version.
+void unite(Findings& findings, const Findings& more);
 boost::json::value to_json(const Findings& findings);  ///< with "counts", for readers
 Findings findings_from(const boost::json::value& given);
 

@@ -10,10 +10,14 @@
 #include <thread>
 
 #include "core/time.hpp"
+#include "core/version.hpp"
+#include "engine/about.hpp"
+#include "engine/dockerfile.hpp"
 #include "engine/file_sync.hpp"
 #include "engine/lines.hpp"
 #include "engine/progress.hpp"
 #include "engine/session.hpp"
+#include "engine/solve.hpp"
 #include "os/hash.hpp"
 
 namespace lighterman::engine {
@@ -159,6 +163,17 @@ void warn_of_limits(const BuildRequest& request, Builder builder) {
   }
 }
 
+/// The first API of engines whose own frontend knows here-documents, COPY --link and named
+/// contexts.
+constexpr std::string_view dockerfile_1_4 = "1.42";
+
+/// Whether the Dockerfile is read by the frontend of an engine that is older.
+bool has_old_frontend(const BuildRequest& request, const Wire::Greeting& greeting) {
+  return Dockerfile(request.dockerfile_text).syntax().empty() &&
+         !request.plan->args.contains("BUILDKIT_SYNTAX") &&
+         Version::parse(greeting.api + ".0") < Version::parse(concat(dockerfile_1_4, ".0"));
+}
+
 class Build {
  public:
   Build(Wire& wire, const BuildRequest& request, const std::stop_token& stop)
@@ -187,7 +202,58 @@ class Build {
     }
   }
 
+  /// Whether only BuildKit's own API can be told all of the plan.
+  bool needs_solve() {
+    const BuildPlan& plan = *request_.plan;
+    if (!plan.contexts.empty()) {
+      const auto refuse = [&](std::string_view why) {
+        throw BuildFailure(concat("image \"", plan.image, "\" has `contexts`, ", why), {}, 0, {});
+      };
+      if (builder_ == Builder::classic)
+        refuse("which only BuildKit knows: leave out `builder: classic`");
+      if (has_old_frontend(request_, greeting_)) {
+        refuse(
+            concat("which the Dockerfile frontend of engine \"", wire_.options().name,
+                   "\" does not know: use Docker Engine 23 or newer, or begin the Dockerfile with "
+                   "\"# syntax=docker/dockerfile:1\", which the engine pulls"));
+      }
+    }
+    if (builder_ != Builder::buildkit) return false;
+    writes_cache_ =
+        !plan.cache_to.empty() && ask_about(wire_, greeting_, limit_.token()).containerd_store;
+    if (!plan.cache_to.empty() && !writes_cache_ && request_.news) {
+      request_.news(
+          {BuildNews::Kind::warning,
+           {},
+           concat("engine \"", wire_.options().name,
+                  "\" has no containerd image store, so it cannot write the cache to ",
+                  plan.cache_to, " (dockerd: \"features\": {\"containerd-snapshotter\": true})"),
+           false,
+           0});
+    }
+    return !plan.contexts.empty() || writes_cache_;
+  }
+
+  BuiltImage solve(const Session& session) {
+    net::Request open = wire_.request("POST", greeting_, "/grpc");
+    open.silence_timeout = milliseconds::zero();
+    try {
+      wire_.reaching([&] {
+        Solve(request_, session.id(), writes_cache_).run(std::move(open), *trace_, limit_.token());
+      });
+    } catch (const Error&) {
+      // What went wrong with the context is the reason of what the engine then says.
+      session.files().rethrow();
+      throw;
+    }
+    session.files().rethrow();
+    BuiltImage built = judge();
+    built.context = session.files().sent();
+    return built;
+  }
+
   BuiltImage transfer() {
+    const bool solves = needs_solve();
     std::optional<Session> session;
     const bool synced = builder_ == Builder::buildkit && request_.folder;
     if (builder_ == Builder::buildkit) {
@@ -195,6 +261,8 @@ class Build {
       open.silence_timeout = milliseconds::zero();
       wire_.reaching([&] { session.emplace(std::move(open), request_, limit_.token()); });
     }
+
+    if (solves) return solve(*session);
 
     Context context(request_.context);
     net::Request post = wire_.request(
@@ -241,6 +309,10 @@ class Build {
       throw progress_->failure(message_of(answer));
     }
     progress_->finish();
+    return judge();
+  }
+
+  BuiltImage judge() {
     if (!progress_->error().empty()) {
       if (interrupted()) {
         throw Error(ErrorKind::unavailable,
@@ -248,13 +320,26 @@ class Build {
                            "\" broke the build off: did it stop or restart? it said: ",
                            progress_->error()));
       }
-      throw progress_->failure(progress_->error());
+      throw progress_->failure(progress_->error() + advice());
     }
     if (progress_->image_id().empty()) {
       throw Error(ErrorKind::unavailable,
                   concat("engine \"", wire_.options().name, "\" ended the build without an image"));
     }
     return {progress_->image_id(), builder_, progress_->steps(), progress_->cached_steps()};
+  }
+
+  /// What an old engine's complaint about a newer Dockerfile does not say.
+  std::string advice() const {
+    const std::string error = lower(progress_->error());
+    const bool unread = Dockerfile(request_.dockerfile_text).has_here_documents()
+                            ? error.find("parse error") != error.npos
+                            : error.find("unknown flag") != error.npos;
+    if (builder_ != Builder::buildkit || !unread || !has_old_frontend(request_, greeting_))
+      return {};
+    return concat("; the Dockerfile frontend of engine \"", wire_.options().name,
+                  "\" is older than this Dockerfile: use Docker Engine 23 or newer, or begin the "
+                  "Dockerfile with \"# syntax=docker/dockerfile:1\", which the engine pulls");
   }
 
   /// Whether the engine gave the build up for a reason of its own. An engine that shuts down words
@@ -296,17 +381,27 @@ class Build {
   Wire::Greeting greeting_;
   Builder builder_ = Builder::automatic;
   std::unique_ptr<Progress> progress_;
+  TracedProgress* trace_ = nullptr;  ///< the same, of BuildKit
+  bool writes_cache_ = false;
 };
 
 BuiltImage Build::run() {
   greeting_ = ended_by_limit([&] { return wire_.greet(limit_.token()); });
   builder_ = choose(*request_.plan, wire_.options(), greeting_);
   warn_of_limits(request_, builder_);
-  progress_ = builder_ == Builder::buildkit ? follow_buildkit(request_) : follow_classic(request_);
+  if (builder_ == Builder::buildkit) {
+    auto traced = follow_buildkit(request_);
+    trace_ = traced.get();
+    progress_ = std::move(traced);
+  } else {
+    progress_ = follow_classic(request_);
+  }
   return ended_by_limit([&] { return transfer(); });
 }
 
 }  // namespace
+
+std::string named_folder(std::string_view context) { return concat("named-", context); }
 
 BuiltImage build(Wire& wire, const BuildRequest& request, const std::stop_token& stop) {
   assert(request.plan && (request.context || request.folder));

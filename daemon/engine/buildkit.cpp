@@ -20,9 +20,15 @@ bool is_step(std::string_view name) {
          !name.starts_with("[internal]") && !name.starts_with("[auth]");
 }
 
-class BuildKit final : public Progress {
+class BuildKit final : public TracedProgress {
  public:
-  explicit BuildKit(const BuildRequest& request) : Progress(request) {}
+  explicit BuildKit(const BuildRequest& request) : TracedProgress(request) {}
+
+  void take_trace(const moby::StatusResponse& status) override {
+    for (const moby::Vertex& vertex : status.vertexes()) take_vertex(vertex);
+    for (const moby::VertexLog& log : status.logs()) take_log(log);
+    for (const moby::VertexWarning& warning : status.warnings()) take_warning(warning);
+  }
 
   void finish() override {
     for (auto& [key, lines] : output_) lines.finish();
@@ -53,9 +59,7 @@ class BuildKit final : public Progress {
     if (!bytes || !status.ParseFromString(*bytes)) {
       throw Error(ErrorKind::invalid, "the engine sent a build trace that cannot be read");
     }
-    for (const moby::Vertex& vertex : status.vertexes()) take_vertex(vertex);
-    for (const moby::VertexLog& log : status.logs()) take_log(log);
-    for (const moby::VertexWarning& warning : status.warnings()) take_warning(warning);
+    take_trace(status);
   }
 
   Place place_of_failure() const override {
@@ -164,7 +168,7 @@ class BuildKit final : public Progress {
 
 }  // namespace
 
-std::unique_ptr<Progress> follow_buildkit(const BuildRequest& request) {
+std::unique_ptr<TracedProgress> follow_buildkit(const BuildRequest& request) {
   return std::make_unique<BuildKit>(request);
 }
 

@@ -58,18 +58,18 @@ std::optional<unsigned> number_in(std::string_view text) {
   return number;
 }
 
-/// The character that continues a line: '\' unless the file's first comments say "escape=`".
-char escape_of(const std::vector<std::string>& lines) {
+/// What one of the file's first comments says ("# escape=`", "# syntax=docker/dockerfile:1");
+/// empty: none does.
+std::string directive(const std::vector<std::string>& lines, std::string_view name) {
   for (const std::string& line : lines) {
     const std::string_view text = trim(line);
     if (!text.starts_with('#')) break;
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos) break;
-    if (lower(trim(text.substr(1, equals - 1))) != "escape") continue;
-    const std::string_view value = trim(text.substr(equals + 1));
-    if (!value.empty()) return value.front();
+    if (lower(trim(text.substr(1, equals - 1))) != name) continue;
+    return std::string(trim(text.substr(equals + 1)));
   }
-  return '\\';
+  return {};
 }
 
 /// An instruction without flags and outer quotes, the same for a Dockerfile and a history.
@@ -140,7 +140,9 @@ std::string filled_in(std::string_view text, const std::map<std::string, std::st
 
 Dockerfile::Dockerfile(std::string_view text) {
   const std::vector<std::string> lines = split(text, '\n');
-  const char escape = escape_of(lines);
+  const std::string escaping = directive(lines, "escape");
+  const char escape = escaping.empty() ? '\\' : escaping.front();
+  syntax_ = directive(lines, "syntax");
   std::string gathered;
   int first = 0;
   std::vector<std::string> ends;
@@ -161,6 +163,7 @@ Dockerfile::Dockerfile(std::string_view text) {
     add(first, gathered);
     const std::string& keyword = instructions_.back().keyword;
     if (keyword == "RUN" || keyword == "COPY" || keyword == "ADD") ends = here_documents(gathered);
+    here_documents_ = here_documents_ || !ends.empty();
     gathered.clear();
   }
   if (!trim(gathered).empty()) add(first, gathered);

@@ -32,6 +32,9 @@ class Dockerfile {
   };
   /// The images that FROM brings in, in the file's order, without stages and "scratch".
   std::vector<Base> bases(const std::map<std::string, std::string>& args) const;
+  /// The frontend that it names ("# syntax=docker/dockerfile:1"); empty: the engine's own reads it.
+  const std::string& syntax() const noexcept { return syntax_; }
+  bool has_here_documents() const noexcept { return here_documents_; }
   /// What an ADD takes from a URL or a git repository, or may take by a variable; the first of
   /// them; empty: none does.
   std::string remote_source(const std::map<std::string, std::string>& args) const;
@@ -48,6 +51,8 @@ class Dockerfile {
 
   std::vector<Instruction> instructions_;
   std::vector<std::string> stages_;
+  std::string syntax_;
+  bool here_documents_ = false;
   unsigned place_ = 0;
 };
 

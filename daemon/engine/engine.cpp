@@ -6,6 +6,7 @@
 #include "core/json.hpp"
 #include "core/reference.hpp"
 #include "core/version.hpp"
+#include "engine/about.hpp"
 #include "engine/build.hpp"
 #include "engine/lines.hpp"
 #include "engine/wire.hpp"
@@ -17,16 +18,6 @@ namespace json = boost::json;
 
 // An engine may be silent while it compresses, or writes an export to its own disk first.
 constexpr std::chrono::milliseconds patience = std::chrono::minutes(15);
-
-json::object object_in(const net::Response& answer, std::string_view doing) {
-  if (answer.status != 200) throw refusal(answer, doing);
-  boost::system::error_code wrong;
-  json::value value = json::parse(answer.body, wrong);
-  if (wrong || !value.is_object()) {
-    throw Error(ErrorKind::invalid, concat(doing, ": the engine's answer is no JSON object"));
-  }
-  return std::move(value.as_object());
-}
 
 /// Whether a registry's refusal, which engines pass on as text only, is about credentials.
 bool about_credentials(std::string_view error) {
@@ -72,27 +63,7 @@ Engine::~Engine() = default;
 const Options& Engine::options() const noexcept { return inside_->wire.options(); }
 
 About Engine::about(const std::stop_token& stop) {
-  Wire& wire = inside_->wire;
-  const Wire::Greeting greeting = wire.greet(stop);
-  constexpr std::string_view doing = "asking the engine about itself";
-  const json::object info =
-      object_in(wire.perform(wire.request("GET", greeting, "/info"), stop), doing);
-  const json::object version =
-      object_in(wire.perform(wire.request("GET", greeting, "/version"), stop), doing);
-  About about;
-  about.version = text_of(info, "ServerVersion");
-  about.api_version = greeting.api;
-  about.os = text_of(version, "Os");
-  about.architecture = text_of(version, "Arch");
-  about.storage_driver = text_of(info, "Driver");
-  about.memory_bytes = static_cast<std::uint64_t>(number_of(info, "MemTotal"));
-  about.cpus = static_cast<unsigned>(number_of(info, "NCPU"));
-  const json::value* status = info.if_contains("DriverStatus");
-  if (status && status->is_array()) {
-    const json::value mark{"driver-type", "io.containerd.snapshotter.v1"};
-    for (const json::value& pair : status->get_array()) about.containerd_store |= pair == mark;
-  }
-  return about;
+  return ask_about(inside_->wire, inside_->wire.greet(stop), stop);
 }
 
 BuiltImage Engine::build(const BuildRequest& request, const std::stop_token& stop) {

@@ -79,8 +79,8 @@ struct BuildRequest {
   std::string dockerfile_name;                             ///< within the context stream
   std::vector<std::string> tags;                           ///< full names to give the image
   std::function<std::size_t(char*, std::size_t)> context;  ///< the tar, for the classic builder
-  /// The chosen files of "context" or "dockerfile", for BuildKit; null: no such folder. Any thread,
-  /// while build() runs.
+  /// The chosen files of "context", "dockerfile" or, by named_folder(), of a named context, for
+  /// BuildKit; null: no such folder. Any thread, while build() runs.
   std::function<std::unique_ptr<os::FileTree>(const std::string& folder, const os::FileChoice&)>
       folder;
   /// The engine keeps under it what it got of the context and asks for changes only: the same for
@@ -99,6 +99,9 @@ struct BuildRequest {
   std::string dockerfile_text;  ///< to find the line of a failed step; empty: lines are not known
   std::function<void(const BuildNews&)> news;  ///< one thread at a time
 };
+
+/// The folder that holds the files of the plan's context of this name.
+std::string named_folder(std::string_view context);
 
 /// How much of the context went to the engine.
 struct ContextSent {
@@ -171,7 +174,8 @@ class Engine {
   /// Builds; stop or the plan's timeout really ends the build in the engine. Leaves no container.
   /// Throws what `context` and `folder` throw. With BuildKit and cache_from, cache facts go into
   /// the image (BUILDKIT_INLINE_CACHE), because without them a published image is no cache to
-  /// anybody.
+  /// anybody. Named contexts that this engine cannot have are refused; a cache that it cannot
+  /// write is told as a warning.
   BuiltImage build(const BuildRequest& request, const std::stop_token& stop);
   std::optional<Inspected> find_image(const std::string& name, const std::stop_token& stop);
   void tag(const std::string& image, const std::string& repository, const std::string& tag,

@@ -19,10 +19,10 @@ Progress::Progress(const BuildRequest& request)
 
 void Progress::take(const boost::json::object& line) {
   if (const std::string_view error = text_of(line, "error"); !error.empty()) {
-    error_ = one_line(error);
+    fail(error);
     const boost::json::object* detail = object_of(line, "errorDetail");
     const std::int64_t code = detail ? number_of(*detail, "code") : 0;
-    exit_code_ = code != 0 ? std::optional<int>(static_cast<int>(code)) : exit_code_in(error_);
+    if (code != 0) exit_code_ = static_cast<int>(code);
   } else if (line.contains("aux")) {
     take_aux(line);
   } else if (const std::string_view text = text_of(line, "stream"); !text.empty()) {
@@ -34,6 +34,11 @@ void Progress::take(const boost::json::object& line) {
     const std::string_view id = text_of(line, "id");
     tell_output({}, one_line(id.empty() ? std::string(status) : concat(id, ": ", status)), false);
   }
+}
+
+void Progress::fail(std::string_view error) {
+  error_ = one_line(error);
+  exit_code_ = exit_code_in(error_);
 }
 
 BuildFailure Progress::failure(const std::string& reason) {

@@ -11,6 +11,10 @@
 #include "engine/engine.hpp"
 #include "engine/lines.hpp"
 
+namespace moby::buildkit::v1 {
+class StatusResponse;
+}
+
 namespace lighterman::engine {
 
 /// Follows a build by what its stream says: tells the news and knows in the end how it went. Each
@@ -23,6 +27,9 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void take(const boost::json::object& line);
+  /// The engine says that the build failed, or which image came of it.
+  void fail(std::string_view error);
+  void end(std::string image_id) { image_id_ = std::move(image_id); }
   /// After a clean end of the stream: gives out what has no line end yet.
   virtual void finish() = 0;
 
@@ -64,10 +71,17 @@ class Progress {
   std::optional<int> exit_code_;
 };
 
+/// Of BuildKit, which tells each step's state.
+class TracedProgress : public Progress {
+ public:
+  using Progress::Progress;
+  virtual void take_trace(const ::moby::buildkit::v1::StatusResponse& status) = 0;
+};
+
 /// The classic builder: text lines, an aux with the image of each stage.
 std::unique_ptr<Progress> follow_classic(const BuildRequest& request);
-/// BuildKit: protobuf in base64 in JSON.
-std::unique_ptr<Progress> follow_buildkit(const BuildRequest& request);
+/// BuildKit: protobuf, in base64 in JSON where it comes by /build.
+std::unique_ptr<TracedProgress> follow_buildkit(const BuildRequest& request);
 
 /// The number after "line " in a parser's complaint ("dockerfile parse error on line 2: ..."), for
 /// which engines have no field; 0: none.

@@ -159,6 +159,16 @@ std::string message_of(const net::Response& answer) {
   return text.empty() ? concat("status ", answer.status) : text;
 }
 
+json::object object_in(const net::Response& answer, std::string_view doing) {
+  if (answer.status != 200) throw refusal(answer, doing);
+  boost::system::error_code wrong;
+  json::value value = json::parse(answer.body, wrong);
+  if (wrong || !value.is_object()) {
+    throw Error(ErrorKind::invalid, concat(doing, ": the engine's answer is no JSON object"));
+  }
+  return std::move(value.as_object());
+}
+
 Error refusal(const net::Response& answer, std::string_view doing) {
   const auto kind = [&] {
     switch (answer.status) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -66,6 +67,8 @@ class Wire {
   net::Client client_;
 };
 
+/// The object of a successful answer; throws refusal() for another.
+boost::json::object object_in(const net::Response& answer, std::string_view doing);
 /// What an answer that is no success says, from JSON or plain text.
 std::string message_of(const net::Response& answer);
 /// That, as the Error its status stands for.

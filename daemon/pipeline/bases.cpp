@@ -8,6 +8,7 @@
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "pipeline/attached.hpp"
+#include "pipeline/named_contexts.hpp"
 #include "pipeline/signing.hpp"
 #include "trust/keyring.hpp"
 
@@ -77,6 +78,10 @@ class BaseLook {
     attempt(base, "signature", [&] { base.signed_by = signers(image); });
   }
 
+  std::vector<DiffId> layers(const Reference& image) {
+    return ImageConfig::parse(config_of(image)).diff_ids;
+  }
+
  private:
   /// What one base's registry does not tell must not keep the others from being looked at.
   template <class Look>
@@ -99,17 +104,19 @@ class BaseLook {
     if (!base.digest) add_unknown(base, concat("there is no ", reference.text()));
   }
 
-  /// Never changes with a digest, so it is asked for once.
-  std::optional<Instant> created(const Reference& image) {
-    const std::string key = concat(*image.digest(), ' ', os_, '/', architecture_);
-    if (const auto kept = store_.find_fact("base", key)) return parse_time(*kept);
+  std::string config_of(const Reference& image) {
     registry::Client& client = yard_.registry(image.host());
     std::string manifest = manifest_of(client, image);
     if (const auto chosen = chosen_from(manifest))
       manifest = manifest_of(client, image.at(*chosen));
-    const std::string config =
-        attached_blob(client, image, Manifest::parse(std::move(manifest)).config(), stop_);
-    const boost::json::value value = parse_json(config, "its configuration");
+    return attached_blob(client, image, Manifest::parse(std::move(manifest)).config(), stop_);
+  }
+
+  /// Never changes with a digest, so it is asked for once.
+  std::optional<Instant> created(const Reference& image) {
+    const std::string key = concat(*image.digest(), ' ', os_, '/', architecture_);
+    if (const auto kept = store_.find_fact("base", key)) return parse_time(*kept);
+    const boost::json::value value = parse_json(config_of(image), "its configuration");
     const auto text = Fields(value, "its configuration").find_text("created");
     if (!text) throw Error(ErrorKind::not_found, "its configuration does not say when it was made");
     const Instant when = parse_time(*text);
@@ -240,10 +247,12 @@ std::vector<Base> bases_in(const engine::Dockerfile& dockerfile, const BuildPlan
   std::map<std::string, std::string> args = plan.args;
   args.merge(platform_args(plan.platform));
   for (const auto& each : dockerfile.bases(args)) {
+    const NamedContext* named = find_context(plan, each.image);
+    if (named != nullptr && named->image.empty()) continue;
     Base& base = bases.emplace_back();
-    base.image = each.image;
+    base.image = named != nullptr ? named->image : each.image;
     base.stage = each.stage;
-    if (const auto reference = find_reference(each.image)) base.digest = reference->digest();
+    if (const auto reference = find_reference(base.image)) base.digest = reference->digest();
   }
   return bases;
 }
@@ -325,6 +334,29 @@ std::string moved_to(const Base& base, const std::string& engine, AskFirst first
   const auto now = yard.registry(tagged.host()).find_tag(tagged, stop);
   if (!now) return "gone";
   return now == base.digest ? "" : now->text();
+}
+
+std::size_t count_base_layers(const std::vector<Base>& bases, const engine::Inspected& image,
+                              engine::Engine& engine, Yard& yard, store::Store& store,
+                              const std::stop_token& stop) {
+  std::size_t most = 0;
+  for (const Base& base : bases) {
+    const auto reference = find_reference(base.image);
+    const bool by_digest = base.digest && reference;
+    const auto here = engine.find_image(by_digest               ? reference->at(*base.digest).text()
+                                        : base.image_id.empty() ? base.image
+                                                                : base.image_id,
+                                        stop);
+    const std::vector<DiffId> layers =
+        here        ? here->layers
+        : by_digest ? BaseLook(yard, store, image.os, image.architecture, stop)
+                          .layers(reference->at(*base.digest))
+                    : std::vector<DiffId>();
+    const bool begins_with_it = layers.size() <= image.layers.size() &&
+                                std::equal(layers.begin(), layers.end(), image.layers.begin());
+    if (begins_with_it) most = std::max(most, layers.size());
+  }
+  return most;
 }
 
 bool wants_bases(Yard& yard, const std::string& source) {

@@ -59,6 +59,12 @@ enum class AskFirst { engine, registry };
 std::string moved_to(const Base& base, const std::string& engine, AskFirst first, Yard& yard,
                      const std::stop_token& stop);
 
+/// How many of the image's layers, the first ones, are a base's and not the build's. Asks the
+/// engine or the base's registry; throws what they throw.
+std::size_t count_base_layers(const std::vector<Base>& bases, const engine::Inspected& image,
+                              engine::Engine& engine, Yard& yard, store::Store& store,
+                              const std::stop_token& stop);
+
 /// Whether the configuration, or a plugin for this source, asks more of bases than their names.
 bool wants_bases(Yard& yard, const std::string& source);
 

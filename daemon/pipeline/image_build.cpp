@@ -1,5 +1,6 @@
 // How an image comes to be: taken again, or built by an engine and brought into staging.
 #include <boost/json.hpp>
+#include <charconv>
 #include <cmath>
 
 #include "core/error.hpp"
@@ -8,6 +9,7 @@
 #include "os/hash.hpp"
 #include "pipeline/build_steps.hpp"
 #include "pipeline/image_run.hpp"
+#include "pipeline/named_contexts.hpp"
 #include "pipeline/past_builds.hpp"
 #include "pipeline/ssh_agents.hpp"
 #include "pipeline/stage.hpp"
@@ -158,10 +160,11 @@ std::optional<StagedImage> ImageRun::take_again(staging::Session& session,
   if (!wanted || record("engine").find()) return {};
   const StageLog log = this->log("engine");
   const source::Context context = this->context();
-  PastBuilds past(yard_, store_, plan_, context);
   const auto looked = [&](auto&& look) {
     return steady(options_.retry, store_, run_.id, log, stop, look);
   };
+  const NamedContexts named = looked([&] { return NamedContexts(plan_, yard_, stop); });
+  PastBuilds past(yard_, store_, plan_, context, named);
   const PastBuilds::Found found = looked([&] { return past.find(stop); });
   if (!found.build) {
     log.note(concat("it has to be built: ", found.why));
@@ -222,7 +225,8 @@ void ImageRun::remember_build(const std::string& manifest, const std::stop_token
     if (stage.name == "staging" && stage.ended) build.finished = *stage.ended;
   }
   const source::Context context = this->context();
-  PastBuilds(yard_, store_, plan_, context).keep(std::move(build), stop);
+  const NamedContexts named(plan_, yard_, stop);
+  PastBuilds(yard_, store_, plan_, context, named).keep(std::move(build), stop);
 }
 
 boost::json::value ImageRun::build(engine::Engine& engine, const std::string& name,
@@ -230,6 +234,7 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   const StageLog log = this->log("engine");
   const source::Mirror& mirror = yard_.mirror(plan_.source);
   const source::Context context = this->context();
+  const NamedContexts named(plan_, yard_, stop);
   AskedFiles asked;
   std::optional<source::ContextStream> stream;
 
@@ -237,7 +242,7 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   // Newer engines date the image by it, so that a commit gives the same image again
   // (reproducible-builds.org/docs/source-date-epoch); the classic builder would complain.
   if (plan.builder != Builder::classic && engine.options().builder != Builder::classic) {
-    plan.args.try_emplace("SOURCE_DATE_EPOCH", std::to_string(mirror.get(plan.commit).time));
+    plan.args.try_emplace("SOURCE_DATE_EPOCH", std::to_string(latest_time()));
   }
   engine::BuildRequest request;
   request.plan = &plan;
@@ -255,7 +260,7 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
       return context.files(choice, stop);
     }
     if (folder == "dockerfile") return context.dockerfile_files(stop);
-    return nullptr;
+    return named.files(folder, choice, stop);
   };
   request.context_key = os::sha256(concat(plan_.source, '\n', mirror.options().url, '\n',
                                           plan_.image, '\n', plan_.context))
@@ -320,9 +325,39 @@ boost::json::value ImageRun::bring_in(engine::Engine& engine, staging::Session& 
     const std::string name = concat(session.name(), ':', session.tag());
     return session.import([&](const Push& sink) { engine.export_image(name, sink, stop); }, stop);
   }();
+  if (plan_.reproducible) image = redate(engine, session, image, image_id, stop);
   boost::json::value result = to_json(image);
   result.as_object()["way"] = pushed ? "push" : "export";
   return result;
+}
+
+/// SOURCE_DATE_EPOCH: seconds since 1970.
+std::int64_t ImageRun::latest_time() const {
+  const auto given = plan_.args.find("SOURCE_DATE_EPOCH");
+  if (given == plan_.args.end()) return yard_.mirror(plan_.source).get(plan_.commit).time;
+  const char* const end = given->second.data() + given->second.size();
+  std::int64_t seconds = 0;
+  const auto [stop, wrong] = std::from_chars(given->second.data(), end, seconds);
+  if (wrong != std::errc{} || stop != end || seconds < 0) {
+    throw Error(ErrorKind::invalid, concat("the argument SOURCE_DATE_EPOCH is \"", given->second,
+                                           "\", and no number of seconds since 1970"));
+  }
+  return seconds;
+}
+
+StagedImage ImageRun::redate(engine::Engine& engine, staging::Session& session,
+                             const StagedImage& image, const std::string& image_id,
+                             const std::stop_token& stop) {
+  const auto inspected = engine.find_image(image_id, stop);
+  if (!inspected) {
+    throw Error(ErrorKind::not_found, concat("the engine lost image ", image_id, " meanwhile"));
+  }
+  const auto built = record("engine").find();
+  const std::vector<Base> bases = bases_from(built->at("bases"));
+  const std::size_t own = count_base_layers(bases, *inspected, engine, yard_, store_, stop);
+  log("staging").note(concat("times in ", image.layers.size() - own, " of ", image.layers.size(),
+                             " layers are limited to the commit's"));
+  return session.redate(image, latest_time(), own, stop);
 }
 
 /// False: the engine cannot push to us, and the plan allows the other way.

@@ -45,13 +45,7 @@ std::optional<Findings> united_findings(const std::vector<PlatformPart>& parts) 
       united = part.findings;
       continue;
     }
-    for (const Finding& finding : part.findings->list) {
-      const bool known = std::ranges::any_of(united->list, [&](const Finding& each) {
-        return each.id == finding.id && each.package == finding.package &&
-               each.installed == finding.installed;
-      });
-      if (!known) united->list.push_back(finding);
-    }
+    unite(*united, *part.findings);
   }
   return united;
 }
@@ -169,10 +163,11 @@ ImageEnd ImageRun::perform_platforms(const std::stop_token& stop) {
   facts = published_facts(std::move(facts), published);
   if (const auto findings = united_findings(parts)) {
     keep_for_rescan(whole, published, facts, *findings);
-    // TODO: one SBOM for each platform, when Rescan looks at the parts of an index by themselves.
     const SbomShelf shelf(yard_.config().data / "sboms");
-    if (const auto sbom = shelf.find(parts.front().image.manifest))
-      shelf.put(whole.manifest, *sbom);
+    for (std::size_t at = 0; at < parts.size(); ++at) {
+      if (const auto sbom = shelf.find(parts[at].image.manifest))
+        shelf.put(whole.manifest, *sbom, at);
+    }
   }
   ImageEnd end;
   end.problems = tell_published(facts, stop);

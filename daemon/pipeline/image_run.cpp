@@ -40,6 +40,8 @@ ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
   Guarded<Publisher*> door{nullptr};
   staging::Session session = staging_.open(plan_.source, plan_.image, run_.id, upstreams,
                                            [&](const Descriptor& blob, bool held) {
+                                             // Its layers are yet to be made others.
+                                             if (plan_.reproducible) return;
                                              door.with([&](Publisher* publisher) {
                                                if (publisher != nullptr)
                                                  publisher->offer(blob, held);

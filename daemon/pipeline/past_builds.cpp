@@ -29,21 +29,26 @@ std::vector<std::string> names_of(const std::map<std::string, std::string>& plac
 }
 
 /// Members are named as whoever asks why is told.
-boost::json::object recipe_of(const BuildPlan& plan, const source::Context& context) {
+boost::json::object recipe_of(const BuildPlan& plan, const source::Context& context,
+                              const boost::json::object& named) {
   std::map<std::string, std::string> labels = plan.labels;
   std::erase_if(labels, [](const auto& label) { return is_of_commit(label.first); });
-  return {{"Dockerfile", os::sha256(context.dockerfile_text()).text()},
-          {"ignore file", os::sha256(context.ignore_text()).text()},
-          {"context", plan.context},
-          {"target", plan.target},
-          {"platform", plan.platform},
-          {"network", plan.network},
-          {"builder", render(plan.builder)},
-          {"engine", plan.engine},
-          {"args", json_object(plan.args)},
-          {"labels", json_object(labels)},
-          {"secrets", json_array(names_of(plan.secrets))},
-          {"ssh", json_array(names_of(plan.ssh))}};
+  boost::json::object recipe{{"Dockerfile", os::sha256(context.dockerfile_text()).text()},
+                             {"ignore file", os::sha256(context.ignore_text()).text()},
+                             {"context", plan.context},
+                             {"target", plan.target},
+                             {"platform", plan.platform},
+                             {"network", plan.network},
+                             {"builder", render(plan.builder)},
+                             {"engine", plan.engine},
+                             {"args", json_object(plan.args)},
+                             {"labels", json_object(labels)},
+                             {"secrets", json_array(names_of(plan.secrets))},
+                             {"ssh", json_array(names_of(plan.ssh))}};
+  // Members that only some have: an older daemon's builds stay what they are.
+  if (plan.reproducible) recipe["reproducible"] = true;
+  for (const auto& context : named) recipe[concat("context ", context.key())] = context.value();
+  return recipe;
 }
 
 boost::json::object to_json(const os::FileChoice& choice) {
@@ -148,13 +153,13 @@ std::vector<PastBuild> past_builds(const store::Store& store, const std::string&
 }
 
 PastBuilds::PastBuilds(Yard& yard, store::Store& store, const BuildPlan& plan,
-                       const source::Context& context)
+                       const source::Context& context, const NamedContexts& named)
     : yard_(yard),
       store_(store),
       plan_(plan),
       context_(context),
       name_(concat(plan.source, '/', plan.image)),
-      recipe_(recipe_of(plan, context)) {
+      recipe_(recipe_of(plan, context, named.ids())) {
   builds_ = past_builds(store_, name_);
 }
 
@@ -226,6 +231,9 @@ PastBuilds::Found PastBuilds::none_like(const PastBuild& last, const std::stop_t
     if (before == nullptr || *before != field.value()) {
       return {.why = concat(field.key(), " changed")};
     }
+  }
+  for (const auto& field : last.recipe) {
+    if (!recipe_.contains(field.key())) return {.why = concat(field.key(), " is gone")};
   }
   if (last.commit == plan_.commit) return {.why = "files changed"};
   Found found;

@@ -15,6 +15,7 @@
 #include "core/run.hpp"
 #include "os/file_tree.hpp"
 #include "pipeline/bases.hpp"
+#include "pipeline/named_contexts.hpp"
 #include "pipeline/yard.hpp"
 #include "source/context.hpp"
 #include "store/store.hpp"
@@ -66,8 +67,8 @@ bool are_remote(const PastBuild& build);
 /// for, bases that did not move. One thread at a time.
 class PastBuilds {
  public:
-  PastBuilds(Yard& yard, store::Store& store, const BuildPlan& plan,
-             const source::Context& context);
+  PastBuilds(Yard& yard, store::Store& store, const BuildPlan& plan, const source::Context& context,
+             const NamedContexts& named);
 
   struct Found {
     std::optional<PastBuild> build = {};

@@ -79,6 +79,7 @@ BuildPlan plan_image(const config::Image& image, const PlanScene& scene) {
   plan.builder = image.builder;
   plan.staging = image.staging;
   plan.reuse = image.reuse;
+  plan.reproducible = image.reproducible;
   plan.no_cache = image.no_cache || run.event.no_cache;
   plan.pull = image.pull || run.event.pull;
   plan.args = run.event.args;
@@ -86,6 +87,8 @@ BuildPlan plan_image(const config::Image& image, const PlanScene& scene) {
   plan.labels = image.labels;
   plan.labels.merge(usual_labels(scene));
   plan.cache_from = image.cache_from;
+  plan.cache_to = image.cache_to;
+  plan.contexts = image.contexts;
   plan.secrets = image.secrets;
   plan.ssh = image.ssh;
   plan.targets = image.targets;

@@ -69,18 +69,18 @@ std::vector<scan::Waiver> waivers_of(Yard& yard, const Publication& publication)
 
 }  // namespace
 
-void SbomShelf::put(const Digest& manifest, const std::string& sbom) const {
+void SbomShelf::put(const Digest& manifest, const std::string& sbom, std::size_t part) const {
   std::filesystem::create_directories(folder_);
   std::string packed;
   os::Compressor compressor(
       os::Compression::zstd, [&](std::string_view part) { packed += part; }, 1);
   compressor.write(sbom);
   compressor.finish();
-  os::replace_file(file_of(manifest), packed, 0600);
+  os::replace_file(file_of(manifest, part), packed, 0600);
 }
 
-std::optional<std::string> SbomShelf::find(const Digest& manifest) const {
-  const std::filesystem::path file = file_of(manifest);
+std::optional<std::string> SbomShelf::find(const Digest& manifest, std::size_t part) const {
+  const std::filesystem::path file = file_of(manifest, part);
   if (!std::filesystem::exists(file)) return {};
   const std::string packed = os::read_file(file, largest_sbom);
   std::string_view rest = packed;
@@ -98,7 +98,10 @@ std::optional<std::string> SbomShelf::find(const Digest& manifest) const {
   return sbom;
 }
 
-void SbomShelf::forget(const Digest& manifest) const { std::filesystem::remove(file_of(manifest)); }
+void SbomShelf::forget(const Digest& manifest) const {
+  for (std::size_t part = 0; std::filesystem::remove(file_of(manifest, part)); ++part) {
+  }
+}
 
 void SbomShelf::clear(const store::Store& store, Instant before) const {
   std::error_code gone;
@@ -114,8 +117,8 @@ void SbomShelf::clear(const store::Store& store, Instant before) const {
   }
 }
 
-std::filesystem::path SbomShelf::file_of(const Digest& manifest) const {
-  return folder_ / concat(manifest.hex(), ".cdx.json.zst");
+std::filesystem::path SbomShelf::file_of(const Digest& manifest, std::size_t part) const {
+  return folder_ / concat(manifest.hex(), part == 0 ? "" : concat('.', part), ".cdx.json.zst");
 }
 
 Rescan::Rescan(std::function<std::shared_ptr<Yard>()> yard, store::Store& store, Tell tell)
@@ -198,21 +201,13 @@ RescanRound Rescan::perform(const std::stop_token& stop) {
 void Rescan::look_at(Yard& yard, store::ScannedPublication& each, RescanRound& round,
                      const std::stop_token& stop) {
   Publication& publication = each.publication;
-  const SbomShelf shelf(yard.config().data / "sboms");
   if (!still_tagged(yard, publication, stop)) {
     ++round.gone;
-    shelf.forget(publication.digest);
+    SbomShelf(yard.config().data / "sboms").forget(publication.digest);
     return;
   }
-  std::optional<std::string> sbom = shelf.find(publication.digest);
-  if (!sbom) {
-    const Reference place = publication.targets.front().repository.at(publication.digest);
-    sbom = yard.scanner()->make_sbom(yard.published_for_scan(place), scan::SbomFormat::cyclonedx,
-                                     stop);
-    shelf.put(publication.digest, *sbom);
-  }
   const config::Scan& options = *yard.config().scan;
-  Findings findings = yard.scanner()->scan_sbom(*sbom, publication.digest, stop);
+  Findings findings = scan(yard, publication, stop);
   scan::tie(findings, layer_origins_from(publication.facts));
   waive(findings, waivers_of(yard, publication), system_now());
   ScanRecord record = record_of(publication.id, findings, options);
@@ -228,6 +223,32 @@ void Rescan::look_at(Yard& yard, store::ScannedPublication& each, RescanRound& r
     if (!decision.problems.empty()) record.known = known;
   }
   store_.put_scan(record);
+}
+
+/// All that is found in the image, or in any part of an index.
+Findings Rescan::scan(Yard& yard, const Publication& publication, const std::stop_token& stop) {
+  const SbomShelf shelf(yard.config().data / "sboms");
+  std::vector<Digest> parts;
+  for (const boost::json::value& platform :
+       Fields(publication.facts, "publication").list("platforms"))
+    parts.push_back(Digest::parse(Fields(platform, "publication.platforms").text("digest")));
+  if (parts.empty()) parts.push_back(publication.digest);
+  std::optional<Findings> all;
+  for (std::size_t at = 0; at < parts.size(); ++at) {
+    std::optional<std::string> sbom = shelf.find(publication.digest, at);
+    if (!sbom) {
+      const Reference place = publication.targets.front().repository.at(parts[at]);
+      sbom = yard.scanner()->make_sbom(yard.published_for_scan(place), scan::SbomFormat::cyclonedx,
+                                       stop);
+      shelf.put(publication.digest, *sbom, at);
+    }
+    const Findings found = yard.scanner()->scan_sbom(*sbom, parts[at], stop);
+    if (all)
+      unite(*all, found);
+    else
+      all = found;
+  }
+  return *all;
 }
 
 /// Asks the registries; tags that are gone or moved on are taken off the record.

@@ -19,18 +19,19 @@
 namespace lighterman::pipeline {
 
 /// The SBOMs of published images (CycloneDX, compressed), so that they can be scanned again without
-/// pulling them. One file for each manifest. Any thread.
+/// pulling them. One file for each manifest, and of an index one for each of its parts, in their
+/// order. Any thread.
 class SbomShelf {
  public:
   explicit SbomShelf(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  void put(const Digest& manifest, const std::string& sbom) const;
-  std::optional<std::string> find(const Digest& manifest) const;
+  void put(const Digest& manifest, const std::string& sbom, std::size_t part = 0) const;
+  std::optional<std::string> find(const Digest& manifest, std::size_t part = 0) const;
   void forget(const Digest& manifest) const;
   /// Those that were put before and belong to nothing that was published: of runs that failed.
   void clear(const store::Store& store, Instant before) const;
 
  private:
-  std::filesystem::path file_of(const Digest& manifest) const;
+  std::filesystem::path file_of(const Digest& manifest, std::size_t part) const;
   std::filesystem::path folder_;
 };
 
@@ -64,6 +65,7 @@ class Rescan {
   bool is_due(Instant now);
   void look_at(Yard& yard, store::ScannedPublication& each, RescanRound& round,
                const std::stop_token& stop);
+  Findings scan(Yard& yard, const Publication& publication, const std::stop_token& stop);
   bool still_tagged(Yard& yard, Publication& publication, const std::stop_token& stop);
   policy::Decision ask(Yard& yard, const Publication& publication, const Findings& findings,
                        boost::json::array fresh, const std::stop_token& stop);

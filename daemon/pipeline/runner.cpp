@@ -10,6 +10,7 @@
 #include "pipeline/decide.hpp"
 #include "pipeline/hooks.hpp"
 #include "pipeline/image_run.hpp"
+#include "pipeline/named_contexts.hpp"
 #include "pipeline/scene.hpp"
 #include "pipeline/stage.hpp"
 
@@ -137,6 +138,10 @@ RunPlan Runner::make_plan(const source::Commit& commit, const std::stop_token& s
                      [&](policy::Hook hook, const std::string& image, const auto& facts) {
                        return Hooks(*yard_, store_, journal_, run_).ask(hook, image, facts, stop);
                      });
+    for (BuildPlan& image : plan.images) {
+      steady(options_.retry, store_, run_.id, log, stop,
+             [&] { pin_contexts(image, *yard_, stop); });
+    }
     return to_json(plan);
   });
   RunPlan plan = run_plan_from(result);

@@ -56,7 +56,6 @@ std::vector<std::string> names_in(git_repository* repository, const git_tree* ro
 }
 
 git_object_t kind_at(const git_tree* root, const std::string& path) {
-  if (path == ".") return GIT_OBJECT_TREE;
   git_tree_entry* found = nullptr;
   if (git_tree_entry_bypath(&found, root, path.c_str()) != 0) return GIT_OBJECT_INVALID;
   const TreeEntry entry(found);
@@ -97,7 +96,8 @@ std::string folder_name(const std::string& path) {
 
 struct Context::Inside {
   const Mirror& mirror;
-  std::string commit, folder;
+  std::string commit;
+  Folder files;
   std::string dockerfile;  ///< in the repository
   std::string own_ignore;  ///< where an ignore file of the Dockerfile's own would be
   std::string name;        ///< in the stream
@@ -108,16 +108,17 @@ struct Context::Inside {
   void find_dockerfile(git_repository* repository, const git_tree* root, const std::string& given) {
     std::vector<std::string> choices;
     if (given.empty()) {
-      choices = {below(folder, "Dockerfile"), below(folder, "Containerfile")};
+      choices = {below(files.path(), "Dockerfile"), below(files.path(), "Containerfile")};
     } else {
       // As written from the repository's root, or, as in Compose files, from the context.
       const std::string path = repository_path(given, "dockerfile");
-      choices = {path, below(folder, path)};
+      choices = {path, below(files.path(), path)};
     }
     for (const std::string& choice : choices) {
       if (kind_at(root, choice) != GIT_OBJECT_BLOB) continue;
       dockerfile = target_of(repository, root, choice);
       own_ignore = choice + ".dockerignore";
+      const std::string& folder = files.path();
       outside = folder != "." && !choice.starts_with(folder + '/');
       name = outside ? outside_name : folder == "." ? choice : choice.substr(folder.size() + 1);
       return;
@@ -132,33 +133,18 @@ struct Context::Inside {
 
 Context::Context(const Mirror& mirror, std::string commit, const std::string& folder,
                  const std::string& dockerfile)
-    : inside_(new Inside{mirror,
-                         std::move(commit),
-                         repository_path(folder, "context"),
-                         "",
-                         "",
-                         "",
-                         false,
-                         "",
-                         {}}) {
+    : inside_(
+          new Inside{mirror, commit, Folder(mirror, commit, folder), "", "", "", false, "", {}}) {
   const Repository repository = open_repository(mirror.folder().string());
   git_tree* opened = nullptr;
   check(git_commit_tree(&opened, get_commit(repository.get(), inside_->commit).get()),
         "reading the commit's tree");
   const Tree root(opened);
-  if (kind_at(opened, inside_->folder) != GIT_OBJECT_TREE) {
-    throw Error(
-        ErrorKind::not_found,
-        concat("there is no context folder \"", inside_->folder, "\" in commit ",
-               shortened(inside_->commit, 12),
-               did_you_mean(base_name(inside_->folder),
-                            names_in(repository.get(), opened, folder_name(inside_->folder)))));
-  }
   inside_->find_dockerfile(repository.get(), opened, dockerfile);
   // "<Dockerfile>.dockerignore" comes before the general one.
   auto text = mirror.find_file(inside_->commit, inside_->own_ignore, largest_ignore_file);
   if (!text)
-    text = mirror.find_file(inside_->commit, below(inside_->folder, ".dockerignore"),
+    text = mirror.find_file(inside_->commit, below(inside_->files.path(), ".dockerignore"),
                             largest_ignore_file);
   inside_->ignore_text = text.value_or("");
   inside_->rules = IgnoreRules::parse(inside_->ignore_text);
@@ -188,7 +174,7 @@ ContextTotals Context::write(const Push& out, const std::stop_token& stop) const
             std::function<void(const Push&)>([&](const Push& into) { content->read(into, stop); }));
   };
   TreeWalk walk(choice, add, stop);
-  walk.walk(inside_->mirror, inside_->commit, inside_->folder);
+  walk.walk(inside_->mirror, inside_->commit, inside_->files.path());
   if (inside_->outside) {
     walk.visit_file(inside_->mirror, inside_->commit, inside_->dockerfile, inside_->name);
   }
@@ -228,24 +214,52 @@ class ListedFiles final : public os::FileTree {
 
 }  // namespace
 
-std::unique_ptr<os::FileTree> Context::files(const os::FileChoice& choice,
-                                             const std::stop_token& stop) const {
-  const auto walk = [this, choice, stop](const TreeWalk::Visit& visit) {
-    const Place place(inside_->mirror, inside_->commit, inside_->folder);
+Folder::Folder(const Mirror& mirror, std::string commit, const std::string& path)
+    : mirror_(&mirror), commit_(std::move(commit)), path_(repository_path(path, "context")) {
+  const Repository repository = open_repository(mirror.folder().string());
+  git_tree* opened = nullptr;
+  check(git_commit_tree(&opened, get_commit(repository.get(), commit_).get()),
+        "reading the commit's tree");
+  const Tree root(opened);
+  const git_oid* id = git_tree_id(opened);
+  git_tree_entry* found = nullptr;
+  const bool top = path_ == ".";
+  if (!top && git_tree_entry_bypath(&found, opened, path_.c_str()) == 0)
+    id = git_tree_entry_id(found);
+  const TreeEntry entry(found);
+  if (!top && (found == nullptr || git_tree_entry_type(found) != GIT_OBJECT_TREE)) {
+    throw Error(
+        ErrorKind::not_found,
+        concat("there is no context folder \"", path_, "\" in commit ", shortened(commit_, 12),
+               did_you_mean(base_name(path_),
+                            names_in(repository.get(), opened, folder_name(path_)))));
+  }
+  id_ = hex_of(*id);
+}
+
+std::unique_ptr<os::FileTree> Folder::files(const os::FileChoice& choice,
+                                            const std::stop_token& stop) const {
+  const auto walk = [folder = *this, choice, stop](const TreeWalk::Visit& visit) {
+    const Place place(*folder.mirror_, folder.commit_, folder.path_);
     const Asked asked(choice, place);
-    TreeWalk(asked, visit, stop).walk(inside_->mirror, inside_->commit, inside_->folder);
+    TreeWalk(asked, visit, stop).walk(*folder.mirror_, folder.commit_, folder.path_);
   };
   return std::make_unique<ListedFiles>(walk, stop);
+}
+
+std::unique_ptr<os::FileTree> Context::files(const os::FileChoice& choice,
+                                             const std::stop_token& stop) const {
+  return inside_->files.files(choice, stop);
 }
 
 std::vector<std::string> Context::changed_since(const std::string& commit,
                                                 const std::vector<os::FileChoice>& choices,
                                                 const std::stop_token& stop) const {
-  const Place place(inside_->mirror, inside_->commit, inside_->folder);
+  const Place place(inside_->mirror, inside_->commit, inside_->files.path());
   std::vector<Asked> asked;
   asked.reserve(choices.size());
   for (const os::FileChoice& choice : choices) asked.emplace_back(choice, place);
-  const std::string prefix = inside_->folder == "." ? "" : inside_->folder + '/';
+  const std::string prefix = inside_->files.path() == "." ? "" : inside_->files.path() + '/';
   std::vector<std::string> changed;
   for (const std::string& path : inside_->mirror.changed_paths(commit, inside_->commit)) {
     if (stop.stop_requested()) throw Error(ErrorKind::cancelled, "stopped while comparing commits");

@@ -18,6 +18,26 @@ struct ContextTotals {
   std::uint64_t files = 0, bytes = 0, ignored = 0;
 };
 
+/// A folder of a commit's tree, submodules and LFS pointers resolved, as files to choose from.
+/// Their times come from the content. The mirror outlives it and the files.
+class Folder {
+ public:
+  /// Error(not_found) when the commit has no such folder, with near names.
+  Folder(const Mirror& mirror, std::string commit, const std::string& path);
+
+  const std::string& path() const noexcept { return path_; }  ///< "." is the repository's top
+  const std::string& id() const noexcept {
+    return id_;
+  }  ///< git's, of its tree: equal ids, equal files
+  /// The chosen ones; no rule but those of the choice is applied. Any thread.
+  std::unique_ptr<os::FileTree> files(const os::FileChoice& choice,
+                                      const std::stop_token& stop) const;
+
+ private:
+  const Mirror* mirror_;
+  std::string commit_, path_, id_;
+};
+
 /// A build context out of a commit's tree: `folder` of the repository, submodules and LFS pointers
 /// resolved. Owners are 0:0 and times come from each entry's content, so equal trees give equal
 /// bytes and a changed file never keeps its time. It is had as a tar stream, with the ignore rules
@@ -40,8 +60,7 @@ class Context {
   const std::string& ignore_text() const noexcept;  ///< of its ignore file; empty: it has none
   /// Writes the whole tar. Call once per build attempt; each call gives the same bytes.
   ContextTotals write(const Push& out, const std::stop_token& stop) const;
-  /// The chosen files of the folder; no rule but those of the choice is applied. This outlives
-  /// them.
+  /// As Folder::files.
   std::unique_ptr<os::FileTree> files(const os::FileChoice& choice,
                                       const std::stop_token& stop) const;
   /// The paths in the folder that differ from an earlier commit, of those in one of the choices.

@@ -23,11 +23,7 @@ constexpr std::string_view layer_paths =
 class Import {
  public:
   Import(Wing& wing, const ImportOptions& options, const std::stop_token& stop)
-      : wing_(wing),
-        options_(options),
-        stop_(stop),
-        form_(os::Compressor::form(options.compression)),
-        scratch_(options.scratch) {}
+      : wing_(wing), options_(options), stop_(stop), scratch_(options.scratch) {}
 
   Digest run(Pull in) {
     os::TarReader tar(std::move(in));
@@ -75,48 +71,13 @@ class Import {
   std::optional<store::KnownLayer> find_known(const std::string& path) {
     const auto diff_id = wing_.store().find_fact(std::string(layer_paths), path);
     if (!diff_id) return {};
-    auto known = wing_.store().find_layer(DiffId::parse(*diff_id), form_);
-    if (!known || !wing_.announce(known->blob.digest, stop_)) return {};
-    return known;
+    return find_layer(wing_, options_, DiffId::parse(*diff_id), stop_);
   }
 
   store::KnownLayer compress(const std::string& path, const Pull& raw) {
-    const Pull in = os::decompressed(raw);
-    const auto incoming = wing_.layout().receive();
-    os::Sha256 hash;
-    std::uint64_t size = 0;
-    os::Compressor compressor(
-        options_.compression, [&](std::string_view bytes) { incoming->write(bytes); },
-        options_.threads);
-    std::string part(256 << 10, '\0');
-    while (const std::size_t got = in(part.data(), part.size())) {
-      if (stop_.stop_requested()) throw Error(ErrorKind::cancelled, "the import was cancelled");
-      const std::string_view bytes(part.data(), got);
-      hash.update(bytes);
-      compressor.write(bytes);
-      size += got;
-    }
-    compressor.finish();
-    const DiffId diff_id(hash.finish());
-    // The same content under another path: what it was compressed to before stands.
-    if (auto known = wing_.store().find_layer(diff_id, form_);
-        known && wing_.announce(known->blob.digest, stop_)) {
-      wing_.store().put_fact(std::string(layer_paths), path, diff_id.text());
-      return *known;
-    }
-    const std::uint64_t compressed = incoming->size();
-    const Digest blob = wing_.layout().keep(*incoming, std::nullopt);
-    wing_.received(blob, compressed);
-    const store::KnownLayer layer{
-        diff_id, form_, {std::string(media_type()), blob, compressed}, size};
-    wing_.store().put_layer(layer);
-    wing_.store().put_fact(std::string(layer_paths), path, diff_id.text());
+    store::KnownLayer layer = take_layer(wing_, options_, os::decompressed(raw), stop_);
+    wing_.store().put_fact(std::string(layer_paths), path, layer.diff_id.text());
     return layer;
-  }
-
-  std::string_view media_type() const {
-    return options_.compression == os::Compression::gzip ? media::oci_layer_gzip
-                                                         : media::oci_layer_zstd;
   }
 
   std::string read_spooled(const std::string& path) {
@@ -168,7 +129,6 @@ class Import {
   Wing& wing_;
   const ImportOptions& options_;
   const std::stop_token stop_;
-  const std::string form_;
   os::ScratchFolder scratch_;
   std::map<std::string, std::string> links_;
   std::map<std::string, store::KnownLayer> layers_;

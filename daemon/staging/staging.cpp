@@ -8,6 +8,7 @@
 #include "core/text.hpp"
 #include "os/hash.hpp"
 #include "staging/import.hpp"
+#include "staging/redate.hpp"
 #include "staging/server.hpp"
 #include "staging/wing.hpp"
 #include "store/store.hpp"
@@ -89,6 +90,12 @@ StagedImage Session::import(const std::function<void(const Push&)>& exporter,
 StagedImage Session::adopt(const std::string& manifest, const std::stop_token& stop) {
   Wing& wing = *inside_->wing;
   return describe(wing, wing.put_manifest(wing.tag(), Manifest::parse(manifest), stop), stop);
+}
+
+StagedImage Session::redate(const StagedImage& image, std::int64_t latest, std::size_t own,
+                            const std::stop_token& stop) {
+  Wing& wing = *inside_->wing;
+  return describe(wing, staging::redate(wing, inside_->import, image, latest, own, stop), stop);
 }
 
 std::string Session::manifest_bytes(const Digest& manifest) const {

@@ -59,6 +59,10 @@ class Session {
   /// An image by its manifest, whose blobs are held or upstream; Error(not_found) names one that is
   /// not.
   StagedImage adopt(const std::string& manifest, const std::stop_token& stop);
+  /// The image without what a build's clock left in it: no time in its configuration and in its
+  /// layers from number `own` on is later than `latest` seconds since 1970.
+  StagedImage redate(const StagedImage& image, std::int64_t latest, std::size_t own,
+                     const std::stop_token& stop);
   std::string manifest_bytes(const Digest& manifest) const;
   /// A blob of this session's image: from the layout, or read through from the upstream that has
   /// it.

@@ -95,10 +95,14 @@ BuildPlan plan() {
   plan.engine = "big";
   plan.builder = Builder::classic;
   plan.staging = StagingWay::exported;
-  plan.no_cache = plan.pull = true;
+  plan.reproducible = plan.no_cache = plan.pull = true;
   plan.args = {{"A", "1"}};
   plan.labels = {{"l", "2"}};
   plan.cache_from = {"r.example/web:cache"};
+  plan.cache_to = "r.example/web:cache";
+  plan.contexts = {{"base", parse_named_context("docker-image://r.example/base:1")},
+                   {"files", parse_named_context("shared/files")},
+                   {"lib", parse_named_context("source:lib#main:src")}};
   plan.secrets = {{"npm", "env:NPM"}};
   plan.targets = {Reference::parse("r.example/web"), Reference::parse("localhost:5000/web")};
   plan.tags = {{"latest", true}, {"1.2.3", false}};

@@ -302,19 +302,23 @@ TEST_F(Gate, AnImageForTwoPlatformsIsSignedWholeAndInParts) {
   }
 }
 
-TEST_F(Gate, AFindingInOnePlatformKeepsTheTagOfAllBack) {
+/// Only linux/arm64, the second platform, has zlib.
+void write_two_platforms(support::GitRepository& git) {
   have_two_platforms();
-  with_zlib();
-  house.git.write("Dockerfile",
-                  "FROM busybox-$TARGETARCH\nARG TARGETARCH\n"
-                  "COPY debian_version os-release /etc/\n"
-                  "COPY packages-$TARGETARCH /var/lib/dpkg/status.d/\n");
-  house.git.git({"mv", "-k", "libssl3", "unused"});
-  house.git.write("packages-amd64/none", "");
-  house.git.write("packages-arm64/zlib1g",
-                  "Package: zlib1g\nStatus: install ok installed\nArchitecture: arm64\n"
-                  "Source: zlib\nVersion: 1:1.2.13.dfsg-1\nMaintainer: x <x@y.z>\n\n");
-  house.git.commit("One of them has zlib");
+  git.write("Dockerfile",
+            "FROM busybox-$TARGETARCH\nARG TARGETARCH\n"
+            "COPY debian_version os-release /etc/\n"
+            "COPY packages-$TARGETARCH /var/lib/dpkg/status.d/\n");
+  git.git({"mv", "-k", "libssl3", "unused"});
+  git.write("packages-amd64/none", "");
+  git.write("packages-arm64/zlib1g",
+            "Package: zlib1g\nStatus: install ok installed\nArchitecture: arm64\n"
+            "Source: zlib\nVersion: 1:1.2.13.dfsg-1\nMaintainer: x <x@y.z>\n\n");
+  git.commit("One of them has zlib");
+}
+
+TEST_F(Gate, AFindingInOnePlatformKeepsTheTagOfAllBack) {
+  write_two_platforms(house.git);
   scanner();
   house.image().platforms = {"linux/amd64", "linux/arm64"};
   house.start();
@@ -380,6 +384,26 @@ return {
   EXPECT_EQ(house.store->publications(went_bad).size(), 1U);
   went_bad.clean_at = published - std::chrono::hours(24);
   EXPECT_TRUE(house.store->publications(went_bad).empty()) << "it was not there then";
+}
+
+TEST_F(Gate, AVulnerabilityOfTheSecondPlatformIsFoundLater) {
+  write_two_platforms(house.git);
+  scanner();
+  support::write_trivy_database(cache.path(), {});
+  house.image().platforms = {"linux/amd64", "linux/arm64"};
+  house.start();
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  const std::size_t read_before = the_registry().count_requests("GET", "/blobs/");
+  support::write_trivy_database(cache.path(), support::debian_advisories());
+  Rescan rescan([&] { return house.yard; }, *house.store, [](auto, const auto&) {});
+  const RescanRound round = rescan.perform({});
+  EXPECT_EQ(round.scanned, 1U);
+  EXPECT_EQ(round.dirty, 1U);
+  EXPECT_EQ(the_registry().count_requests("GET", "/blobs/"), read_before) << "it was pulled";
+  // Where the SBOMs are lost, each part is looked at in the registry.
+  std::filesystem::remove_all(house.config.data / "sboms");
+  EXPECT_EQ(rescan.perform({}).dirty, 1U);
 }
 
 TEST_F(Gate, AnImageThatNoTagNamesAnyMoreIsNotScannedAgain) {

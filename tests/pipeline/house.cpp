@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/program.hpp"
+#include "support/peers.hpp"
 
 namespace lighterman::pipeline {
 
@@ -20,6 +21,19 @@ support::RealEngine& the_engine() {
 support::RealRegistry& the_registry() {
   static support::RealRegistry registry;
   return registry;
+}
+
+support::RealEngine& newer_engine(bool containerd_store) {
+  static std::map<bool, std::unique_ptr<support::RealEngine>> engines;
+  std::unique_ptr<support::RealEngine>& engine = engines[containerd_store];
+  if (engine) return *engine;
+  support::Peers::get();
+  engine = std::make_unique<support::RealEngine>(
+      std::vector<std::string>{
+          concat("--feature=containerd-snapshotter=", containerd_store ? "true" : "false")},
+      (support::Peers::folder() / "dockerd").native());
+  engine->import_busybox();
+  return *engine;
 }
 
 void build_by_cli(std::vector<std::string> arguments) {
@@ -49,14 +63,14 @@ void have_two_platforms() {
   (void)done;
 }
 
-House::House() {
+House::House(support::RealEngine& real) : engine_(real) {
   static std::atomic<int> houses{0};
   repository = concat("acme/shop-", ++houses);
   config.data = folder_.path();
   config.staging_listen = concat("127.0.0.1:", support::free_port());
   engine::Options engine;
   engine.name = "real";
-  engine.host = the_engine().address();
+  engine.host = engine_.address();
   config.engines = {engine};
   config::Source source;
   source.name = "shop";

@@ -22,6 +22,8 @@ namespace lighterman::pipeline {
 /// part.
 support::RealEngine& the_engine();
 support::RealRegistry& the_registry();
+/// The newest engine that Debian has, with Docker's own image store or containerd's.
+support::RealEngine& newer_engine(bool containerd_store);
 /// A build in that engine by Debian's docker program, which speaks with BuildKit itself.
 void build_by_cli(std::vector<std::string> arguments);
 /// The engine has the bases "busybox-amd64" and "busybox-arm64", with the same files.
@@ -31,7 +33,7 @@ void have_two_platforms();
 /// registry. Each house has a repository name of its own.
 class House {
  public:
-  House();
+  explicit House(support::RealEngine& engine = the_engine());
   ~House();
 
   config::Image& image() { return config.sources.at("shop").images.at("web"); }
@@ -63,6 +65,7 @@ class House {
   RunnerOptions options;
 
  private:
+  support::RealEngine& engine_;
   os::ScratchFolder folder_;
   int deliveries_ = 0;
 };

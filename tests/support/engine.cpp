@@ -16,12 +16,13 @@
 namespace lighterman::support {
 namespace fs = std::filesystem;
 
-RealEngine::RealEngine(std::vector<std::string> extra_arguments)
+RealEngine::RealEngine(std::vector<std::string> extra_arguments, std::string program)
     : extra_arguments_(std::move(extra_arguments)),
+      dockerd_(std::move(program)),
       cgroup_(concat("lighterman-test-", os::random_id())) {
   if (::geteuid() != 0)
     throw Error(ErrorKind::denied, "the test starts a Docker Engine and must run as root");
-  for (const char* needed : {"dockerd", "containerd", "runc"})
+  for (const std::string& needed : {dockerd_, std::string("containerd"), std::string("runc")})
     if (os::find_program(needed).empty())
       throw Error(ErrorKind::not_found, concat("the test needs the program ", needed));
   start();
@@ -46,7 +47,7 @@ void RealEngine::start() {
                                    "--fork",
                                    "--kill-child=SIGKILL",
                                    "--mount-proc",
-                                   "dockerd",
+                                   dockerd_,
                                    "--data-root=" + (folder / "data").native(),
                                    "--exec-root=" + (folder / "exec").native(),
                                    "--host=" + address(),

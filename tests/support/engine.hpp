@@ -17,7 +17,8 @@ namespace lighterman::support {
 /// test fails or crashes. Throws when a program is not installed.
 class RealEngine {
  public:
-  explicit RealEngine(std::vector<std::string> extra_arguments = {});
+  explicit RealEngine(std::vector<std::string> extra_arguments = {},
+                      std::string program = "dockerd");
   ~RealEngine();
 
   void start();
@@ -41,6 +42,7 @@ class RealEngine {
   void remove_cgroups() const noexcept;
 
   std::vector<std::string> extra_arguments_;
+  std::string dockerd_;
   os::ScratchFolder folder_;
   std::string cgroup_;
   std::unique_ptr<Background> program_;

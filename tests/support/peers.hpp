@@ -12,13 +12,17 @@
 
 namespace lighterman::support {
 
-/// Runs a tool as other people have it: cosign2, cosign3, oras, crane, trivy. scripts/peers gets
-/// them where they are not here yet. They see a home that is `home`, so that nothing of ours is
-/// theirs.
+/// Runs a tool as other people have it: cosign2, cosign3, oras, crane, trivy; a newer dockerd is
+/// there as well. scripts/peers gets them where they are not here yet. They see a home that is
+/// `home`, so that nothing of ours is theirs.
 class Peers {
  public:
-  explicit Peers(std::filesystem::path home) : home_(std::move(home)) {
-    if (std::filesystem::exists(folder() / "trivy")) return;
+  explicit Peers(std::filesystem::path home) : home_(std::move(home)) { get(); }
+
+  static void get() {
+    const bool all = std::filesystem::exists(folder() / "trivy") &&
+                     std::filesystem::exists(folder() / "dockerd");
+    if (all) return;
     os::Program get{.name = LIGHTERMAN_TREE "/scripts/peers", .timeout = std::chrono::minutes(5)};
     for (char** entry = environ; *entry; ++entry) {
       const std::string setting = *entry;

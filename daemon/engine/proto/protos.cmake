@@ -8,7 +8,7 @@ set(generated_folder ${generated_root}/proto)
 file(MAKE_DIRECTORY ${generated_folder})
 
 set(generated_sources)
-foreach(name status auth secrets health filesync ssh)
+foreach(name status control auth secrets health filesync ssh)
   set(outputs ${generated_folder}/${name}.pb.cc ${generated_folder}/${name}.pb.h)
   set(services)
   if(NOT name STREQUAL "status")

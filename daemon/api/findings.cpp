@@ -29,7 +29,8 @@ std::vector<Stage> stages_of(const std::vector<Stage>& stages, RunId run,
 /// What others call the image: by digest where it is published.
 std::string title_of(const std::vector<Stage>& stages, const std::string& image) {
   for (const Stage& stage : stages)
-    if (stage.name.starts_with("publish:") && stage.state == StageState::done)
+    if (stage.image == image && stage.name.starts_with("publish:") &&
+        stage.state == StageState::done)
       return Fields(stage.result, "publish").text_or("reference", image);
   return image;
 }
@@ -51,6 +52,30 @@ Findings get_findings(Room& room, RunId run, const std::string& image,
                          : " are not there yet"));
 }
 
+/// Of an image for several platforms: the names of its parts ("web@linux/arm64").
+std::vector<std::string> parts_of(const std::vector<Stage>& stages, const std::string& image) {
+  std::vector<std::string> parts;
+  for (const Stage& stage : stages) {
+    const bool fresh = std::ranges::find(parts, stage.image) == parts.end();
+    if (fresh && stage.image.starts_with(concat(image, '@'))) parts.push_back(stage.image);
+  }
+  return parts;
+}
+
+/// All that was found in any of them.
+Findings get_findings_of_parts(Room& room, RunId run, const std::vector<std::string>& parts,
+                               const std::vector<Stage>& stages) {
+  std::optional<Findings> all;
+  for (const std::string& part : parts) {
+    const Findings found = get_findings(room, run, part, stages_of(stages, run, part));
+    if (all)
+      unite(*all, found);
+    else
+      all = found;
+  }
+  return *all;
+}
+
 void answer_as(Exchange& exchange, const char* type, const boost::json::value& report) {
   exchange.reply.status = 200;
   exchange.reply.set_content(boost::json::serialize(report), type);
@@ -66,9 +91,13 @@ void show_findings(Room& room, Exchange& exchange) {
   });
   const Run run = get_run(room, exchange);
   const std::string& image = exchange.names.at(1);
-  const std::vector<Stage> stages = stages_of(room.store.stages(run.id), run.id, image);
-  const Findings findings = scan::only_from(least, get_findings(room, run.id, image, stages));
-  const std::string title = title_of(stages, image);
+  const std::vector<Stage> all = room.store.stages(run.id);
+  const std::vector<std::string> parts = parts_of(all, image);
+  const Findings found = parts.empty()
+                             ? get_findings(room, run.id, image, stages_of(all, run.id, image))
+                             : get_findings_of_parts(room, run.id, parts, all);
+  const Findings findings = scan::only_from(least, found);
+  const std::string title = title_of(all, image);
   if (format == "json") {
     answer(exchange, to_json(findings));
   } else if (format == "sarif") {

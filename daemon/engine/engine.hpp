@@ -58,6 +58,16 @@ struct Login {
   Secret identity_token;  ///< instead of the two above
 };
 
+/// What an engine needs of a registry's token service (distribution's docs/spec/auth/token.md).
+struct TokenWish {
+  std::string host, realm, service;
+  std::vector<std::string> scopes;  ///< "repository:acme/base:pull"
+};
+struct RegistryToken {
+  Secret value;
+  std::chrono::seconds life{60};
+};
+
 /// One thing that happened in a build, for the journal and for progress.
 struct BuildNews {
   enum class Kind {
@@ -88,6 +98,9 @@ struct BuildRequest {
   std::string context_key;
   /// Credentials for a base's registry ("docker.io" for the Hub); any thread, while build() runs.
   std::function<std::optional<Login>(const std::string& host)> login;
+  /// A token for a base's registry, so that the engine gets no password for it; empty: it logs in
+  /// by itself. Registries without tokens ask for the login all the same. Any thread, as `login`.
+  std::function<RegistryToken(const TokenWish&)> token;
   /// The value of a secret the Dockerfile mounts; any thread, while build() runs. Ids come from the
   /// repository: give out only what the configuration allows this image.
   std::function<std::optional<Secret>(const std::string& id)> secret;

@@ -8,6 +8,7 @@
 
 #include "engine/agent_door.hpp"
 #include "engine/file_sync.hpp"
+#include "engine/token_authority.hpp"
 #include "net/upgrade.hpp"
 #include "os/hash.hpp"
 #include "proto/auth.grpc.pb.h"
@@ -61,13 +62,46 @@ class Auth final : public filesync::Auth::Service {
     });
   }
   ::grpc::Status GetTokenAuthority(::grpc::ServerContext*,
-                                   const filesync::GetTokenAuthorityRequest*,
-                                   filesync::GetTokenAuthorityResponse*) override {
-    // The engine then fetches tokens itself, with Credentials.
-    return {::grpc::StatusCode::UNAVAILABLE, "client side tokens are not offered"};
+                                   const filesync::GetTokenAuthorityRequest* question,
+                                   filesync::GetTokenAuthorityResponse* answer) override {
+    return with_login(question->host(), [&](const std::string& host, const Login& login) {
+      answer->set_publickey(TokenAuthority(host, login, question->salt()).public_key());
+    });
+  }
+  ::grpc::Status VerifyTokenAuthority(::grpc::ServerContext*,
+                                      const filesync::VerifyTokenAuthorityRequest* question,
+                                      filesync::VerifyTokenAuthorityResponse* answer) override {
+    return with_login(question->host(), [&](const std::string& host, const Login& login) {
+      answer->set_signed_(TokenAuthority(host, login, question->salt()).sign(question->payload()));
+    });
+  }
+  ::grpc::Status FetchToken(::grpc::ServerContext*, const filesync::FetchTokenRequest* question,
+                            filesync::FetchTokenResponse* answer) override {
+    return with_login(question->host(), [&](const std::string& host, const Login&) {
+      const RegistryToken token =
+          build_.token({host,
+                        question->realm(),
+                        question->service(),
+                        {question->scopes().begin(), question->scopes().end()}});
+      answer->set_token(token.value.reveal());
+      answer->set_expiresin(token.life.count());
+    });
   }
 
  private:
+  /// Where we have no login, the engine fetches tokens itself, as anybody may.
+  template <class Work>
+  ::grpc::Status with_login(const std::string& asked, Work&& work) noexcept {
+    return guarded([&]() -> ::grpc::Status {
+      const std::string host = host_of(asked);
+      const std::optional<Login> login =
+          build_.token && build_.login ? build_.login(host) : std::nullopt;
+      if (!login) return {::grpc::StatusCode::UNAVAILABLE, "there is no login for this registry"};
+      work(host, *login);
+      return ::grpc::Status::OK;
+    });
+  }
+
   const BuildRequest& build_;
 };
 
@@ -148,9 +182,10 @@ Session::Session(net::Request open, const BuildRequest& build, const std::stop_t
   // The engine believes that a method it is not told of does not exist.
   for (const char* method :
        {"/grpc.health.v1.Health/Check", "/moby.filesync.v1.Auth/Credentials",
-        "/moby.filesync.v1.Auth/GetTokenAuthority", "/moby.buildkit.secrets.v1.Secrets/GetSecret",
-        "/moby.filesync.v1.FileSync/DiffCopy", "/moby.sshforward.v1.SSH/CheckAgent",
-        "/moby.sshforward.v1.SSH/ForwardAgent"}) {
+        "/moby.filesync.v1.Auth/FetchToken", "/moby.filesync.v1.Auth/GetTokenAuthority",
+        "/moby.filesync.v1.Auth/VerifyTokenAuthority",
+        "/moby.buildkit.secrets.v1.Secrets/GetSecret", "/moby.filesync.v1.FileSync/DiffCopy",
+        "/moby.sshforward.v1.SSH/CheckAgent", "/moby.sshforward.v1.SSH/ForwardAgent"}) {
     open.headers.add("X-Docker-Expose-Session-Grpc-Method", method);
   }
   inside_->connection.emplace(net::Upgraded::open(open, stop));

@@ -32,6 +32,33 @@ std::optional<engine::Login> login_for(Yard& yard, const std::string& host) {
   return engine::Login{login->first, login->second, {}};
 }
 
+/// Without what a build has no business with: it may read, and write nothing but its cache. Empty:
+/// it is of no repository.
+std::string limited_scope(const std::string& scope, const std::string& host,
+                          const BuildPlan& plan) {
+  constexpr std::string_view kind = "repository:";
+  const std::size_t actions = scope.rfind(':');
+  if (!scope.starts_with(kind) || actions <= kind.size()) return {};
+  const std::string name = scope.substr(kind.size(), actions - kind.size());
+  if (!plan.cache_to.empty()) {
+    const Reference cache = Reference::parse(plan.cache_to);
+    if (cache.host() == host && cache.repository() == name) return scope;
+  }
+  return concat(kind, name, ":pull");
+}
+
+engine::RegistryToken token_for(Yard& yard, const BuildPlan& plan, const engine::TokenWish& wish,
+                                const std::stop_token& stop) {
+  std::vector<std::string> scopes;
+  scopes.reserve(wish.scopes.size());
+  for (const std::string& scope : wish.scopes) {
+    std::string limited = limited_scope(scope, wish.host, plan);
+    if (!limited.empty()) scopes.push_back(std::move(limited));
+  }
+  const auto token = yard.registry(wish.host).get_token(wish.realm, wish.service, scopes, stop);
+  return {token.value, token.life};
+}
+
 bool answers(engine::Engine& engine, const std::stop_token& stop) {
   try {
     engine.about(stop);
@@ -266,6 +293,9 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
                                           plan_.image, '\n', plan_.context))
                             .hex();
   request.login = [&](const std::string& host) { return login_for(yard_, host); };
+  request.token = [&](const engine::TokenWish& wish) {
+    return token_for(yard_, plan_, wish, stop);
+  };
   request.secret = [&](const std::string& wanted) -> std::optional<Secret> {
     const auto place = plan_.secrets.find(wanted);
     if (place == plan_.secrets.end()) return {};

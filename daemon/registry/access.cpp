@@ -210,10 +210,19 @@ void Access::add_credentials(net::Request& request, const std::string& scope,
   }
   const std::string realm = realm_, service = service_;
   lock.unlock();
-  Token token = fetch_token(realm, service, scope, stop);
+  const Client::FreshToken token = get_token(realm, service, scope, stop);
   request.bearer = token.value;
+  // Renewed early, so that a token does not end while a request is under way.
+  const auto early = std::min<std::chrono::seconds>(token.life / 4, std::chrono::seconds(30));
   lock.lock();
-  tokens_[scope] = std::move(token);
+  tokens_[scope] = {token.value, std::chrono::steady_clock::now() + token.life - early};
+}
+
+void Access::require_safe(const std::string& realm) const {
+  if (!base_.starts_with("https://") || realm.starts_with("https://")) return;
+  throw Error(ErrorKind::denied,
+              concat("registry ", options_.host, ": it wants our credentials sent to ", realm,
+                     ", which is not https"));
 }
 
 void Access::learn(const net::Response& answer, const std::string& scope) {
@@ -229,11 +238,7 @@ void Access::learn(const net::Response& answer, const std::string& scope) {
         return found == parameters.end() ? std::string() : found->second;
       };
       if (value("realm").empty()) continue;
-      if (base_.starts_with("https://") && !value("realm").starts_with("https://")) {
-        throw Error(ErrorKind::denied,
-                    concat("registry ", options_.host, ": it wants our credentials sent to ",
-                           value("realm"), ", which is not https"));
-      }
+      require_safe(value("realm"));
       kind_ = Kind::bearer;
       realm_ = value("realm");
       service_ = value("service");
@@ -257,8 +262,13 @@ net::Response Access::perform(net::Request request, const std::string& scope,
   return client_.perform(request, stop);
 }
 
-Access::Token Access::fetch_token(const std::string& realm, const std::string& service,
-                                  const std::string& scope, const std::stop_token& stop) {
+Client::FreshToken Access::get_token(const std::string& realm, const std::string& service,
+                                     const std::string& scope, const std::stop_token& stop) {
+  base(stop);
+  {
+    const std::lock_guard lock(mutex_);
+    require_safe(realm);
+  }
   const auto known = credentials(stop);
   net::Request request;
   request.trust = trust_;
@@ -294,10 +304,7 @@ Access::Token Access::fetch_token(const std::string& realm, const std::string& s
                 concat("registry ", options_.host, ": ", doing, ": no token in the answer"));
   const std::chrono::seconds life(
       fields.natural_or("expires_in", static_cast<std::uint64_t>(usual_life.count())));
-  // Renewed early, so that a token does not end while a request is under way.
-  return {Secret(std::move(token)),
-          std::chrono::steady_clock::now() + life -
-              std::min<std::chrono::seconds>(life / 4, std::chrono::seconds(30))};
+  return {Secret(std::move(token)), life};
 }
 
 }  // namespace lighterman::registry

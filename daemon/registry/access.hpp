@@ -44,6 +44,9 @@ class Access {
                         const std::stop_token& stop);
   /// What we log in with; empty: nothing. Of ECR it is the password that AWS's keys got there.
   std::optional<Credentials> credentials(const std::stop_token& stop);
+  /// As Client::get_token; several scopes have spaces between them.
+  Client::FreshToken get_token(const std::string& realm, const std::string& service,
+                               const std::string& scope, const std::stop_token& stop);
   /// Fills in trust and credentials, for requests that others send.
   void prepare(net::Request& request, const std::string& scope, const std::stop_token& stop);
 
@@ -57,8 +60,8 @@ class Access {
   void add_credentials(net::Request& request, const std::string& scope,
                        const std::stop_token& stop);
   void learn(const net::Response& answer, const std::string& scope);
-  Token fetch_token(const std::string& realm, const std::string& service, const std::string& scope,
-                    const std::stop_token& stop);
+  /// Our credentials go where the registry says; from https to nothing less.
+  void require_safe(const std::string& realm) const;
 
   const Options& options_;
   net::Client& client_;

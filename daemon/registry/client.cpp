@@ -140,6 +140,12 @@ std::optional<std::pair<std::string, Secret>> Client::login() const {
   return inside_->access.credentials({});
 }
 
+Client::FreshToken Client::get_token(const std::string& realm, const std::string& service,
+                                     const std::vector<std::string>& scopes,
+                                     const std::stop_token& stop) {
+  return inside_->access.get_token(realm, service, join(scopes, " "), stop);
+}
+
 void Client::ping(const std::stop_token& stop) {
   inside_->retried(stop, [&] {
     const net::Response answer =

@@ -56,6 +56,14 @@ class Client {
   void ping(const std::stop_token& stop);
   /// The credentials the engine may use for private bases here, if there are any.
   std::optional<std::pair<std::string, Secret>> login() const;
+  /// A token of the service that the registry named, with that login, for whoever must not have it,
+  /// and for how long it is good.
+  struct FreshToken {
+    Secret value;
+    std::chrono::seconds life{0};
+  };
+  FreshToken get_token(const std::string& realm, const std::string& service,
+                       const std::vector<std::string>& scopes, const std::stop_token& stop);
 
   /// Size of the blob in this repository; empty: not there. A "there" is remembered for a minute.
   std::optional<std::uint64_t> find_blob(const Reference& repository, const Digest& blob,

@@ -54,6 +54,28 @@ TEST(Findings, AreAnsweredInEachFormWithItsMediaType) {
   EXPECT_EQ(house.get(path + "?formt=json").status, 400);
 }
 
+TEST(Findings, OfAnImageForTwoPlatformsAreThoseOfBoth) {
+  House house;
+  const RunId run = house.push("1");
+  Findings found = two_findings();
+  for (const std::string part : {"web@linux/amd64", "web@linux/arm64"}) {
+    house.store.begin_stage(run, part, "scan");
+    house.store.end_stage(run, part, "scan", StageState::done, json::object());
+    house.store.put_fact(scan::kept_scope, scan::kept_name(run, part), scan::pack(found));
+    found.list.front().id = "CVE-3";
+  }
+  const auto ids = [&](const std::string& image) {
+    const httplib::Response answer =
+        house.get(concat("/api/v1/runs/", run, "/images/", image, "/findings"));
+    std::set<std::string> seen;
+    for (const json::value& each : json::parse(answer.body).at("list").as_array())
+      seen.insert(std::string(each.at("id").as_string()));
+    return seen;
+  };
+  EXPECT_EQ(ids("web"), (std::set<std::string>{"CVE-1", "CVE-2", "CVE-3"}));
+  EXPECT_EQ(ids("web%40linux%2Farm64"), (std::set<std::string>{"CVE-2", "CVE-3"}));
+}
+
 TEST(Findings, ThatAreNotThereAreAProblemThatSaysWhy) {
   House house;
   const RunId run = scanned(house);

@@ -1,5 +1,6 @@
 #include "os/tar_times.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -81,7 +82,9 @@ TEST_P(TarTimes, AreLimitedAndNothingElseIsTouched) {
     EXPECT_EQ(now.mode, before.mode);
     EXPECT_EQ(now.size, before.size);
     EXPECT_EQ(now.seconds, std::min(before.seconds, latest)) << now.path;
-    if (before.seconds >= latest) EXPECT_EQ(now.nanoseconds, 0) << now.path;
+    if (before.seconds >= latest) {
+      EXPECT_EQ(now.nanoseconds, 0) << now.path;
+    }
     std::string one(8192, '\0'), other(8192, '\0');
     EXPECT_EQ(before_reader.read(one.data(), one.size()),
               after_reader.read(other.data(), other.size()));

@@ -1,7 +1,9 @@
 // What BuildKit is given and what it need not do, on a real Docker Engine and a real registry.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -9,6 +11,7 @@
 #include "os/program.hpp"
 #include "pipeline/house.hpp"
 #include "pipeline/image_index.hpp"
+#include "support/token_server.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -537,6 +540,42 @@ TEST(Images, OfOneRunAreBuiltSideBySide) {
   EXPECT_LT(web->started, *tool->ended);
   EXPECT_LT(tool->started, *web->ended);
 }
+
+class PrivateBase : public testing::TestWithParam<bool> {};
+
+TEST_P(PrivateBase, IsPulledWithATokenAndTheEngineNeverGetsThePassword) {
+  const support::TokenServer tokens("ann", "s3cret");
+  support::RealRegistry::Options wanted;
+  wanted.tokens = tokens.for_registry();
+  const support::RealRegistry registry(wanted);
+  House house(GetParam() ? newer_engine(true) : the_engine());
+  os::replace_file(house.config.data / "password", "s3cret", 0600);
+  registry::Options& options = house.config.registries[registry.host()];
+  options.host = registry.host();
+  options.use_docker_config = false;
+  options.username = "ann";
+  options.password_place = concat("file:", (house.config.data / "password").native());
+  const std::string base = concat(registry.host(), "/acme/base");
+  house.git.write("Dockerfile", "FROM busybox\nRUN echo secret >/based\n");
+  house.git.commit("Base");
+  house.image().targets = {Reference::parse(base)};
+  house.start();
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+
+  house.git.write("Dockerfile", concat("FROM ", base, ":main\nRUN cat /based >/taken\n"));
+  house.git.commit("Built on it");
+  house.image().targets = {house.reference()};
+  house.start();
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  EXPECT_EQ(house.content("main", "/taken"), "secret");
+  const std::vector<std::string> scopes = tokens.scopes();
+  EXPECT_NE(std::ranges::find(scopes, "repository:acme/base:pull"), scopes.end());
+  EXPECT_EQ(tokens.callers(), std::set<std::string>{""}) << "the engine logged in by itself";
+}
+
+INSTANTIATE_TEST_SUITE_P(Engine, PrivateBase, testing::Bool(),
+                         [](const auto& newer) { return newer.param ? "Newer" : "OfDebian"; });
 
 }  // namespace
 }  // namespace lighterman::pipeline

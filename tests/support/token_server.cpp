@@ -77,6 +77,7 @@ struct TokenServer::Inside {
     }
     json::array access;
     const std::lock_guard lock(mutex);
+    callers.insert(request.get_header_value("User-Agent"));
     for (const auto& [name, value] : request.params)
       if (name == "scope") grant(value, access);
     reply.set_content(json::serialize(json::object{{"token", token(access)}, {"expires_in", 300}}),
@@ -115,6 +116,7 @@ struct TokenServer::Inside {
   std::mutex mutex;
   std::set<std::string> protected_names;
   std::vector<std::string> scopes;
+  std::set<std::string> callers;
   httplib::Server server;
   int port = 0;
   std::thread thread;
@@ -135,6 +137,10 @@ void TokenServer::protect(const std::string& repository) {
 std::vector<std::string> TokenServer::scopes() const {
   const std::lock_guard lock(inside_->mutex);
   return inside_->scopes;
+}
+std::set<std::string> TokenServer::callers() const {
+  const std::lock_guard lock(inside_->mutex);
+  return inside_->callers;
 }
 
 }  // namespace lighterman::support

@@ -27,6 +27,8 @@ class TokenServer {
   void protect(const std::string& repository);
   /// The scopes that were asked for so far.
   std::vector<std::string> scopes() const;
+  /// Who asked, by User-Agent.
+  std::set<std::string> callers() const;
 
  private:
   struct Inside;

@@ -32,7 +32,7 @@ struct SeenMaking {
 };
 
 /// What is known of one digest.
-struct Found {
+struct KnownImage {
   Digest digest;
   std::string_view by;  ///< "digest", "config", "tag"
   std::vector<SeenMaking> makings = {};
@@ -52,8 +52,9 @@ std::string digits_of(std::string_view asked) {
   return digits.find_first_not_of("0123456789abcdef") == std::string::npos ? digits : "";
 }
 
-Found look_up(Room& room, const Exchange& exchange, const Digest& digest, std::string_view by) {
-  Found found{digest, by};
+KnownImage look_up(Room& room, const Exchange& exchange, const Digest& digest,
+                   std::string_view by) {
+  KnownImage found{digest, by};
   const Scope& scope = exchange.caller.scope;
   for (const store::Making& each : store::Makings(room.store).find(digest, most_looked)) {
     if (found.makings.size() > most_runs) break;
@@ -79,16 +80,16 @@ Found look_up(Room& room, const Exchange& exchange, const Digest& digest, std::s
 }
 
 /// Those that the caller sees; of several digests that begin so, none is meant.
-Found find_by_digits(Room& room, const Exchange& exchange, const std::string& digits,
-                     const std::string& asked) {
+KnownImage find_by_digits(Room& room, const Exchange& exchange, const std::string& digits,
+                          const std::string& asked) {
   if (digits.size() < least_digits || digits.size() > 64)
     refuse(400, concat("\"", shortened(asked, 80), "\": a digest has 64 hex digits, and at least ",
                        least_digits, " of them are needed"));
   const store::Makings makings(room.store);
-  std::vector<Found> seen;
+  std::vector<KnownImage> seen;
   const auto take = [&](const std::vector<Digest>& digests, std::string_view by) {
     for (const Digest& each : digests)
-      if (Found found = look_up(room, exchange, each, by); found.is_seen())
+      if (KnownImage found = look_up(room, exchange, each, by); found.is_seen())
         seen.push_back(std::move(found));
   };
   take(makings.manifests(digits, most_others), "digest");
@@ -99,12 +100,12 @@ Found find_by_digits(Room& room, const Exchange& exchange, const std::string& di
            concat(seen.size(), " images begin with \"", digits, "\", such as ", seen.front().digest,
                   " and ", seen[1].digest, ": give more digits"));
   // One configuration under several manifests: they differ in how their layers are compressed.
-  return *std::ranges::max_element(seen, {}, [](const Found& each) {
+  return *std::ranges::max_element(seen, {}, [](const KnownImage& each) {
     return each.makings.empty() ? RunId{0} : each.makings.front().run.id;
   });
 }
 
-Found find(Room& room, const Exchange& exchange, const std::string& asked) {
+KnownImage find(Room& room, const Exchange& exchange, const std::string& asked) {
   if (const std::string digits = digits_of(asked); !digits.empty())
     return find_by_digits(room, exchange, digits, asked);
   const Reference reference =
@@ -118,7 +119,7 @@ Found find(Room& room, const Exchange& exchange, const std::string& asked) {
   }
   if (!digest) digest = store::Makings(room.store).find_carried(reference);
   if (!digest) refuse_unknown(asked);
-  Found found = look_up(room, exchange, *digest, reference.digest() ? "digest" : "tag");
+  KnownImage found = look_up(room, exchange, *digest, reference.digest() ? "digest" : "tag");
   if (!found.is_seen()) refuse_unknown(asked);
   return found;
 }
@@ -197,7 +198,8 @@ value index_over(const std::vector<Stage>& stages, const std::string& image) {
   const array published = published_of(stages, whole_of(image));
   if (published.empty()) return nullptr;
   const value& reference = published.front().at("reference");
-  return reference.is_string() ? Reference::parse(reference.as_string()).digest()->text() : value();
+  if (!reference.is_string()) return nullptr;
+  return value(Reference::parse(reference.as_string()).digest()->text());
 }
 
 value page_of(const Exchange& exchange, const Run& run, const std::string& commit) {
@@ -239,7 +241,8 @@ object making_of(Room& room, const Exchange& exchange, const SeenMaking& making)
 
 /// Where it is under which tags now, as far as runs of ours set them.
 std::map<Reference, std::set<std::string>> places_of(Room& room, const Exchange& exchange,
-                                                     const Found& found, const array& makings) {
+                                                     const KnownImage& found,
+                                                     const array& makings) {
   std::map<Reference, std::set<std::string>> places;
   for (const value& making : makings)
     for (const value& each : making.at("published").as_array())
@@ -309,7 +312,7 @@ void show_why(Room& room, Exchange& exchange) {
   if (asked.empty())
     refuse(400,
            "parameter \"image\" is missing: a digest (12 hex digits of it do), or repository:tag");
-  Found found = find(room, exchange, asked);
+  KnownImage found = find(room, exchange, asked);
   const bool more = found.makings.size() > most_runs;
   if (more) found.makings.pop_back();
   array makings;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
+
+#include "core/text.hpp"
 #include "os/file.hpp"
 #include "store/connection.hpp"
 

@@ -33,7 +33,7 @@ export function checkup_part(place, signal) {
     go.disabled = report.state === 'running';
     const now = JSON.stringify(report);
     if (now !== seen && report.state !== 'none') {
-      show(found, verdict(report), el('ul', {class: 'lines looks', id: 'looks'}, report.looks.map(look_line)),
+      show(found, verdict(report), report.looks.length ? el('ul', {class: 'card lines looks', id: 'looks'}, report.looks.map(look_line)) : null,
         report.ended ? el('p', {class: 'quiet'}, time(report.ended)) : null);
     }
     seen = now;

@@ -50,6 +50,8 @@ function draw_bar() {
         draw(true);
       }}, language() === 'zh-CN' ? 'English' : '中文'),
       session.known && session.tokens ? el('button', {type: 'button', class: 'plain', id: 'logout', onclick: log_out}, t('Log out')) : null));
+  // On a phone the views are a line that scrolls.
+  bar.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
   document.documentElement.lang = language() === 'zh-CN' ? 'zh' : 'en';
   document.getElementById('skip').textContent = t('Skip to content');
 }

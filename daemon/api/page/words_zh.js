@@ -70,6 +70,8 @@ export const chinese = {
   'Audit': '审计', 'Number': '编号', 'When': '时间', 'Who': '何人', 'Deed': '操作', 'From': '来自地址', 'Since': '起始日期', 'Filter': '筛选', 'Head': '链头', 'No entry is like this.': '没有符合条件的记录。',
   'Verify the trail': '校验记录', '{count} entries, each follows the one before.': '{count} 条记录，逐条相连。', 'The trail is broken in {count} places.': '记录有 {count} 处损坏。',
   'Write the head down elsewhere: `lighterman audit verify --head` tells later whether the trail was made anew.': '请把链头另行记录：日后可用 `lighterman audit verify --head` 判断记录是否被整体重建。',
+  'Size of the images': '镜像大小', 'published, compressed': '已发布（压缩）', 'in the engine, unpacked': '引擎中（解压）', '{published} published, {engine} in the engine': '已发布 {published}，引擎中 {engine}',
+  '{now} published, {engine} in the engine; {then} published at the left end': '已发布 {now}，引擎中 {engine}；最左端为 {then}',
   'Doctor': '诊断', 'Try all that a push needs': '检查推送所需的一切', 'Looking at engines, registries, sources…': '正在检查引擎、仓库和源码…', 'To mend it: {advice}': '解决办法：{advice}',
   'Pushes can be built and published.': '推送可以构建并发布。', 'Something is broken, and pushes will fail.': '存在故障，推送将会失败。',
   'health:ok': '正常', 'health:doubtful': '存疑', 'health:broken': '故障',

@@ -18,6 +18,7 @@
 #include "api/connection.hpp"
 #include "api/problem.hpp"
 #include "api/snapshot.hpp"
+#include "core/replication.hpp"
 #include "core/run.hpp"
 
 namespace lighterman::api {
@@ -66,6 +67,8 @@ std::int64_t place_behind(const std::string& cursor);
 RunId run_of(const Exchange& exchange);  ///< of "/runs/{id}"; refuses what is no number
 /// That run, where it is one of the caller's sources; to others it does not exist.
 Run get_run(const Room& room, const Exchange& exchange);
+/// A replication is seen by those who see the run that published its image.
+bool is_seen(const Room& room, const Exchange& exchange, const Replication& replication);
 /// Refuses (403) whoever is for some sources only: this concerns all.
 void expect_all_sources(const Exchange& exchange);
 /// Whose the token is. Refuses what is none of ours (401), and an address that showed too many

@@ -5,6 +5,7 @@
 #include "api/problem.hpp"
 #include "api/routes.hpp"
 #include "api/server.hpp"
+#include "api/wish.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "store/store.hpp"
@@ -16,19 +17,6 @@ constexpr std::int64_t page_limit = 200;
 
 /// Pages that one request looks at; the next goes on. So a long list takes no thread for long.
 constexpr int most_looks = 20;
-
-/// A replication is seen by those who see the run that published its image.
-bool is_seen(const Room& room, const Exchange& exchange, const Replication& replication) {
-  const Scope& scope = exchange.caller.scope;
-  if (scope.is_all()) return true;
-  if (replication.run == 0) return false;
-  try {
-    return scope.covers(room.store.get(replication.run).event.source);
-  } catch (const Error&) {
-    // The run is gone, and nothing says any more whose it was.
-    return false;
-  }
-}
 
 Replication get_replication(const Room& room, const Exchange& exchange) {
   Replication found = room.store.get_replication(run_of(exchange));
@@ -42,6 +30,18 @@ Reference reference_in(const Fields& body, const std::string& name) {
 }
 
 }  // namespace
+
+bool is_seen(const Room& room, const Exchange& exchange, const Replication& replication) {
+  const Scope& scope = exchange.caller.scope;
+  if (scope.is_all()) return true;
+  if (replication.run == 0) return false;
+  try {
+    return scope.covers(room.store.get(replication.run).event.source);
+  } catch (const Error&) {
+    // The run is gone, and nothing says any more whose it was.
+    return false;
+  }
+}
 
 void list_replications(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {"run", "rule", "state", "limit", "cursor"});
@@ -83,9 +83,10 @@ void show_replication(Room& room, Exchange& exchange) {
 void start_replication(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
   expect_all_sources(exchange);
-  const boost::json::value given =
-      body_of(exchange, {"rule", "dry_run", "source", "target", "tags", "platforms", "referrers"});
+  const boost::json::value given = body_of(exchange, {"rule", "dry_run", "source", "target", "tags",
+                                                      "platforms", "referrers", "reason"});
   const Fields body(given, "body");
+  const std::string reason = one_line(body.text_or("reason", ""));
   ReplicateWish wish;
   wish.rule = body.text_or("rule", "");
   wish.dry_run = body.flag_or("dry_run", false);
@@ -102,9 +103,10 @@ void start_replication(Room& room, Exchange& exchange) {
   // First, so that nothing happens of which there is no word.
   if (!wish.dry_run && wish.rule.empty()) {
     record(room, exchange, wish.tags.empty() ? "replicate" : "promote", wish.source->text(),
-           concat("to ", *wish.target, wish.tags.empty() ? "" : " as ", join(wish.tags, ", ")));
+           concat("to ", *wish.target, wish.tags.empty() ? "" : " as ", join(wish.tags, ", "),
+                  reason.empty() ? "" : ": ", reason));
   } else if (!wish.dry_run) {
-    record(room, exchange, "replicate", concat("rule ", wish.rule), "");
+    record(room, exchange, "replicate", concat("rule ", wish.rule), reason);
   }
   const boost::json::value outcome = room.deeds.replicate(wish);
   answer(exchange, wish.dry_run ? 200 : 202, outcome);

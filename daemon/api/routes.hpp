@@ -25,6 +25,7 @@ struct Options;
 struct Readiness;
 class Attempts;
 class Callers;
+class Checkups;
 class Sessions;
 
 /// Says what a push would do, for a few callers at a time.
@@ -46,6 +47,7 @@ struct Room {
   Sessions& sessions;
   Attempts& attempts;
   Callers& callers;
+  Checkups& checkups;
 };
 
 enum class Access {
@@ -115,6 +117,10 @@ void list_tokens(Room& room, Exchange& exchange);
 void make_token(Room& room, Exchange& exchange);
 void revoke_token(Room& room, Exchange& exchange);
 void list_audit(Room& room, Exchange& exchange);
+void verify_audit(Room& room, Exchange& exchange);
+void show_why(Room& room, Exchange& exchange);
+void start_checkup(Room& room, Exchange& exchange);
+void show_checkup(Room& room, Exchange& exchange);
 void show_badge(Room& room, Exchange& exchange);
 void show_page(Room& room, Exchange& exchange);
 void show_page_file(Room& room, Exchange& exchange);

@@ -22,12 +22,13 @@ struct Server::Inside {
         readiness(std::move(the_readiness)),
         planner{std::move(plan)},
         deeds(std::move(the_deeds)),
+        checkups(deeds.examine, options.clock, options.checkup_limit),
         snapshots(std::move(config)),
         callers(the_store, snapshots, options.clock),
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
         door({options, the_store, followers, readiness, planner, deeds, berths, image_counts,
-              sessions, attempts, callers},
+              sessions, attempts, callers, checkups},
              snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
@@ -36,6 +37,7 @@ struct Server::Inside {
   std::function<Readiness()> readiness;
   Planner planner;
   Deeds deeds;
+  Checkups checkups;
   Snapshots snapshots;
   Callers callers;
   Berths berths;

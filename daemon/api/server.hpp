@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/checkups.hpp"
 #include "config/config.hpp"
 #include "core/push_event.hpp"
 #include "core/replication.hpp"
@@ -33,6 +34,8 @@ struct Options {
   std::chrono::milliseconds request_limit{std::chrono::seconds(10)};
   std::chrono::milliseconds keep_alive{std::chrono::seconds(75)};  ///< silence before we hang up
   std::chrono::milliseconds heartbeat{std::chrono::seconds(15)};   ///< of silent live logs
+  /// Of a checkup: an engine that hangs shall not keep the next one waiting for long.
+  std::chrono::milliseconds checkup_limit{std::chrono::minutes(3)};
   Clock clock = system_now;
   /// What new connections are served TLS with; empty: plain http. Called for each, from one thread;
   /// the connections that began under a certificate share it with whoever replaces it.
@@ -65,6 +68,7 @@ struct Deeds {
   std::function<boost::json::value(const ReplicateWish& wish)> replicate;
   /// What a rule of `retain` keeps and deletes; with `apply` it is done.
   std::function<boost::json::value(const std::string& rule, bool apply)> retain;
+  Examine examine = [](const TellLook&, const std::stop_token&) {};
 };
 
 /// The door: webhooks, the REST interface, live logs. It reads and writes the store and never runs

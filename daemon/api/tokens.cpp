@@ -142,4 +142,20 @@ void list_audit(Room& room, Exchange& exchange) {
   answer(exchange, page);
 }
 
+void verify_audit(Room& room, Exchange& exchange) {
+  expect_parameters(exchange, {});
+  expect_all_sources(exchange);
+  const store::Ledger ledger(room.store);
+  audit::Check check;
+  // Asked before the entries are read: those that come meanwhile are more, and not too many.
+  const std::int64_t last = ledger.last_given();
+  audit::walk([&](std::int64_t after) { return ledger.after(after, page_limit); },
+              [&](const AuditEntry& entry) { check.see(entry); });
+  check.end_at(last);
+  answer(exchange, boost::json::object{{"entries", check.entries()},
+                                       {"head", concat(check.head_number(), ':', check.head())},
+                                       {"faults", json_array(check.faults())},
+                                       {"fault_count", check.fault_count()}});
+}
+
 }  // namespace lighterman::api

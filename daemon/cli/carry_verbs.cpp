@@ -23,7 +23,7 @@ namespace {
 
 /// What the words of the command line fill.
 struct CarryWords {
-  std::string source, target, rule, state;
+  std::string source, target, rule, state, reason;
   std::vector<std::string> tags, platforms, except;
   std::int64_t id = 0;
   unsigned limit = 20, parallel = 4;
@@ -264,6 +264,7 @@ int follow(Remote& remote, std::int64_t id, bool json) {
 int send(Remote& remote, const CarryWords& words) {
   boost::json::object body{{"source", words.source}, {"target", words.target}};
   if (!words.tags.empty()) body["tags"] = json_array(words.tags);
+  if (!words.reason.empty()) body["reason"] = words.reason;
   const boost::json::value made = remote.post("/api/v1/replications", body);
   if (words.follow) return follow(remote, Fields(made, "replication").integer("id"), words.json);
   words.json ? print(made) : show_replication(made);
@@ -373,6 +374,7 @@ void add_carry_verbs(CLI::App& app, std::function<int()>& chosen) {
   verb->add_option("source", words->source, "The image: host/name:tag or @digest")->required();
   verb->add_option("target", words->target, "host/name or host/name:tag")->required();
   verb->add_option("--tag", words->tags, "Its tag there (may be repeated); default: the same");
+  verb->add_option("--reason", words->reason, "Why, for the audit trail");
   verb->add_flag("-f,--follow", words->follow, "Wait for the end");
   verb = ask("retain", "Say which tags a rule of `retain` keeps and deletes", retain);
   verb->add_option("rule", words->rule, "The rule's name")->required();

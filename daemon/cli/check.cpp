@@ -7,11 +7,8 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
-#include "intake/cron.hpp"
 #include "os/file.hpp"
-#include "pipeline/matrix.hpp"
-#include "pipeline/rulebook.hpp"
-#include "pipeline/selection.hpp"
+#include "pipeline/examine.hpp"
 #include "pipeline/yard.hpp"
 #include "store/store.hpp"
 
@@ -92,52 +89,9 @@ bool is_error(const Finding& finding) { return finding.weight == Finding::Weight
 
 }  // namespace
 
-std::vector<Finding> examine_all(const Config& config) {
-  std::vector<Finding> findings = config::examine(config);
-  const auto add_if_bad = [&](const std::string& path, const auto& parse) {
-    try {
-      parse();
-    } catch (const Error& error) {
-      // Told with all the others.
-      findings.push_back(
-          {Finding::Weight::error, concat(config.file.string(), ": ", path), error.what()});
-    }
-  };
-  const policy::Catalogue catalogue(config.plugin_folders);
-  for (const auto& entry : config.plugins)
-    add_if_bad(concat("plugins.", entry.first),
-               [&] { pipeline::load_seat(entry.second, catalogue); });
-  if (config.scan && !config.scan->rescan.empty())
-    add_if_bad("scan.rescan", [&] { intake::Cron::parse(config.scan->rescan); });
-  if (config.bases && !config.bases->watch.empty())
-    add_if_bad("bases.watch", [&] { intake::Cron::parse(config.bases->watch); });
-  for (const config::ReplicateRule& rule : config.replicate) {
-    const std::string path = concat("replicate, rule \"", rule.name, '"');
-    for (const auto* patterns :
-         {&rule.from, &rule.names, &rule.tags, &rule.tags_except, &rule.labels})
-      add_if_bad(path, [&] { pipeline::Selection{*patterns}; });
-    if (!rule.schedule.empty()) add_if_bad(path, [&] { intake::Cron::parse(rule.schedule); });
-  }
-  for (const config::RetainRule& rule : config.retain) {
-    const std::string path = concat("retain, rule \"", rule.name, '"');
-    for (const auto* patterns : {&rule.repositories, &rule.tags, &rule.protect})
-      add_if_bad(path, [&] { pipeline::Selection{*patterns}; });
-    if (!rule.schedule.empty()) add_if_bad(path, [&] { intake::Cron::parse(rule.schedule); });
-  }
-  for (const auto& [name, source] : config.sources) {
-    const std::string path = concat("sources.", name);
-    for (const config::Schedule& schedule : source.schedules)
-      add_if_bad(path + ".schedules", [&] { intake::Cron::parse(schedule.cron); });
-    for (const auto& entry : source.images)
-      add_if_bad(concat(path, ".images.", entry.first),
-                 [&] { pipeline::matrix_variants(entry.second); });
-  }
-  return findings;
-}
-
 int check(const std::filesystem::path& file, bool online, Form form) {
   const auto config = std::make_shared<const Config>(config::load(file));
-  const std::vector<Finding> findings = examine_all(*config);
+  const std::vector<Finding> findings = pipeline::examine_all(*config);
   const std::vector<Probe> probes = online ? ask_all(config) : std::vector<Probe>();
   const bool good = std::ranges::none_of(findings, is_error) &&
                     std::ranges::all_of(probes, [](const Probe& each) { return each.good; });

@@ -1,15 +1,10 @@
 #pragma once
 
 #include <filesystem>
-#include <vector>
 
 #include "cli/verbs.hpp"
-#include "config/config.hpp"
 
 namespace lighterman::cli {
-
-/// config::examine() and what only the rooms above it can tell: plugins and schedules.
-std::vector<config::Finding> examine_all(const config::Config& config);
 
 /// Prints what the configuration means, defaults included, and what is wrong with it; `online`
 /// asks engines, registries and repositories too. Returns 0, or 6 where anything is wrong.

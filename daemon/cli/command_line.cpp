@@ -56,7 +56,7 @@ struct Words {
   FindingsWish findings;
   PlanWish plan;
   RunId id = 0;
-  std::string reason, shell;
+  std::string reason, shell, image;
   bool online = false, follow = false, json = false;
   std::function<int()> chosen;  ///< by the verb
 
@@ -161,6 +161,11 @@ void add_look_verbs(CLI::App& app, Words& words) {
                    "That had none on this day (2026-11-23): with --dirty, what went bad since");
   verb->add_flag("--gone", words.images.gone, "That no tag names any more");
   verb->add_option("--limit", words.images.limit, "How many")->capture_default_str();
+  verb = add_verb(
+      app, words, "why", "Say what made an image: run, commit, bases, scans, policy, signatures",
+      with_daemon([&](Remote& remote) { return why(remote, words.image, words.form()); }));
+  verb->add_option("image", words.image, "A digest (12 digits of it do), or host/name:tag")
+      ->required();
 }
 
 void add_findings_verb(CLI::App& app, Words& words) {

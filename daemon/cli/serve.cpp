@@ -14,7 +14,6 @@
 
 #include "api/server.hpp"
 #include "audit/trail.hpp"
-#include "cli/check.hpp"
 #include "cli/daemon_log.hpp"
 #include "cli/data_lock.hpp"
 #include "cli/supervisor.hpp"
@@ -23,7 +22,9 @@
 #include "core/error.hpp"
 #include "core/guarded.hpp"
 #include "core/text.hpp"
+#include "pipeline/checkup.hpp"
 #include "pipeline/errands.hpp"
+#include "pipeline/examine.hpp"
 #include "pipeline/key_care.hpp"
 #include "pipeline/leftovers.hpp"
 #include "pipeline/lookout.hpp"
@@ -55,7 +56,7 @@ std::filesystem::path prepared(const std::filesystem::path& data) {
 SharedConfig examined(const std::filesystem::path& file, const DaemonLog& log) {
   auto config = std::make_shared<const config::Config>(config::load(file));
   std::vector<std::string> errors;
-  for (const config::Finding& finding : examine_all(*config)) {
+  for (const config::Finding& finding : pipeline::examine_all(*config)) {
     const std::string text = concat(finding.where, ": ", finding.text);
     if (finding.weight == config::Finding::Weight::error) {
       errors.push_back(text);
@@ -120,6 +121,9 @@ class Daemon {
                    [this](const api::ReplicateWish& wish) { return replicate(wish); },
                    [this](const std::string& rule, bool apply) {
                      return to_json(replicator_->retain(rule, apply, {}));
+                   },
+                   [this](const api::TellLook& tell, const std::stop_token& stop) {
+                     pipeline::check_up(current(), tell, stop);
                    }});
     server_->start();
     const unsigned wanted = current()->workers;

@@ -225,6 +225,17 @@ int images(Remote& remote, const ImagesWish& wish, Form form) {
   return 0;
 }
 
+int why(Remote& remote, const std::string& image, Form form) {
+  const boost::json::value answer =
+      remote.get(concat("/api/v1/why?image=", render_url_part(image)));
+  if (form == Form::json) {
+    print_json(answer);
+  } else {
+    show_why(std::cout, answer);
+  }
+  return 0;
+}
+
 int rescan(Remote& remote, Form form) {
   const boost::json::value answer = remote.post("/api/v1/rescan", boost::json::object());
   if (form == Form::json) {

@@ -48,6 +48,7 @@ int retry(Remote& remote, RunId run, bool follow, Form form);
 int allow(Remote& remote, RunId run, const std::string& reason, bool follow, Form form);
 
 int images(Remote& remote, const ImagesWish& wish, Form form);
+int why(Remote& remote, const std::string& image, Form form);
 int rescan(Remote& remote, Form form);
 
 }  // namespace lighterman::cli

@@ -189,7 +189,86 @@ void show_skipped(std::ostream& out, const Fields& plan) {
   }
 }
 
+void show_part(std::ostream& out, const Fields& part) {
+  if (const std::string platform = part.text_or("platform", ""); !platform.empty())
+    out << "    " << safe(platform) << ' ' << safe(part.text_or("digest", "")) << '\n';
+  if (const auto* built = part.find("built"))
+    if (Fields(*built, "built").find("builder") != nullptr)
+      show_engine(out, Fields(*built, "built"));
+  show_bases(out, part);
+  if (const auto* scan = part.find("scan"))
+    out << "    scan: " << safe(Fields(*scan, "scan").text_or("summary", "done")) << '\n';
+  if (const auto* decision = part.find("decision")) show_said(out, *decision);
+}
+
+/// One of the runs that made the image.
+void show_making(std::ostream& out, const Fields& making) {
+  const Fields run(making.get("run"), "run");
+  const Fields event(run.get("event"), "run.event");
+  const std::string title = making.text_or("title", ""), author = making.text_or("author", "");
+  out << "run " << run.integer("id") << ": image " << safe(making.text("image")) << " of "
+      << safe(event.text("source")) << ' ' << safe(short_ref(event.text_or("ref", ""))) << ' '
+      << commit_of(run, event) << ", by " << event.text("origin") << ", "
+      << run.text("created").substr(0, 19) << "Z\n";
+  if (!title.empty())
+    out << "  \"" << safe(title) << '"' << (author.empty() ? "" : concat(" by ", safe(author)))
+        << '\n';
+  for (const auto& [name, text] : {std::pair{"", making.text_or("commit_page", "")},
+                                   {"because: ", event.text_or("reason", "")}})
+    if (!text.empty()) out << "  " << name << safe(text) << '\n';
+  if (const auto* given = run.find("allowed")) {
+    const Fields allowed(*given, "run.allowed");
+    out << "  allowed by " << safe(allowed.text("who")) << ": " << safe(allowed.text("reason"))
+        << '\n';
+  }
+  if (const auto* planned = making.find("planned")) show_said(out, *planned);
+  for (const auto& each : making.list("parts")) show_part(out, Fields(each, "part"));
+  for (const auto& each : making.list("published")) show_published(out, Fields(each, "published"));
+  for (const auto& each : making.list("actions")) show_action(out, Fields(each, "action"));
+}
+
+void show_newest_scan(std::ostream& out, const Fields& scan) {
+  const std::vector<std::string> reasons = scan.texts("reasons");
+  out << "  scanned " << scan.text("scanned").substr(0, 19) << "Z";
+  if (const auto database = scan.find_text("database"))
+    out << " with a database of " << database->substr(0, 10);
+  out << ": " << (reasons.empty() ? "clean" : concat("blocked: ", safe(join(reasons, "; "))))
+      << '\n';
+}
+
 }  // namespace
+
+void show_why(std::ostream& out, const boost::json::value& value) {
+  const Fields why(value, "answer");
+  out << why.text("digest") << " (" << why.text("kind") << ")\n";
+  for (const auto& each : why.list("names")) {
+    const Fields name(each, "name");
+    const std::vector<std::string> tags = name.texts("tags");
+    out << "  " << safe(name.text("repository"))
+        << (tags.empty() ? ", under no tag now" : concat(": ", safe(join(tags, ", ")))) << '\n';
+  }
+  if (why.list("names").empty()) out << "  published nowhere\n";
+  if (const std::string denied = why.text_or("denied", ""); !denied.empty())
+    out << "  to be used no more: " << safe(denied) << '\n';
+  if (const auto* scan = why.find("scan")) show_newest_scan(out, Fields(*scan, "scan"));
+  for (const auto& each : why.list("signatures")) {
+    const Fields signature(each, "signature");
+    const std::string predicate = signature.text("predicate_type");
+    out << "  signed by "
+        << safe(signature.text_or("key", signature.text("key_hint").substr(0, 12))) << " in "
+        << safe(signature.text("repository")) << " (" << signature.text("form")
+        << (predicate.empty() ? "" : concat(", ", safe(predicate))) << ")\n";
+  }
+  for (const auto& each : why.list("replicas")) {
+    const Fields replica(each, "replica");
+    const std::vector<std::string> tags = replica.texts("tags");
+    out << "  carried to " << safe(replica.text("target"))
+        << (tags.empty() ? "" : concat(':', safe(join(tags, ",")))) << " by "
+        << safe(replica.text("rule")) << ": " << replica.text("state") << '\n';
+  }
+  for (const auto& each : why.list("runs")) show_making(out, Fields(each, "making"));
+  if (why.flag_or("more_runs", false)) out << "and by older runs\n";
+}
 
 void show_runs(std::ostream& out, std::span<const boost::json::value> runs) {
   if (runs.empty()) {

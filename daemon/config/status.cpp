@@ -12,6 +12,7 @@ namespace {
 /// Where git fetches from, taken apart: a URL, or ssh's short form user@host:path.
 struct Remote {
   bool https = false;
+  bool http = false;
   std::string host;       ///< without user
   std::string authority;  ///< with port
   std::vector<std::string> path;
@@ -21,7 +22,9 @@ std::optional<Remote> remote_of(std::string_view url) {
   Remote remote;
   std::string_view path;
   if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos) {
-    remote.https = lower(url.substr(0, scheme)) == "https";
+    const std::string name = lower(url.substr(0, scheme));
+    remote.https = name == "https";
+    remote.http = name == "http";
     url.remove_prefix(scheme + 3);
     const std::size_t slash = std::min(url.find('/'), url.size());
     path = url.substr(slash);
@@ -126,6 +129,33 @@ StatusPlace status_place(const Source& source) {
   place.repository =
       status.repository.empty() ? repository_of(place.forge, remote) : status.repository;
   return place;
+}
+
+std::string commit_page(const Source& source, const std::string& told, const std::string& commit) {
+  const std::optional<Remote> remote = remote_of(source.url);
+  if (!remote || remote->host.empty() || remote->path.size() < 2) return {};
+  const KnownForge* known = find_known(remote);
+  const std::string& named = source.forge.empty() ? told : source.forge;
+  if (named.empty() && known == nullptr) return {};
+  const Forge forge = named.empty() ? known->forge : parse_forge(named);
+  // The port of ssh is not that of the pages.
+  const std::string site = remote->https  ? concat("https://", remote->authority)
+                           : remote->http ? concat("http://", remote->authority)
+                                          : concat("https://", remote->host);
+  const std::string path = join(remote->path, "/");
+  switch (forge) {
+    case Forge::gitlab:
+      return concat(site, '/', path, "/-/commit/", commit);
+    case Forge::bitbucket:
+      return concat(site, '/', path, "/commits/", commit);
+    case Forge::bitbucket_server:
+      return concat(site, "/projects/", remote->path.end()[-2], "/repos/", remote->path.back(),
+                    "/commits/", commit);
+    case Forge::generic:
+      return {};
+    default:
+      return concat(site, '/', path, "/commit/", commit);
+  }
 }
 
 }  // namespace lighterman::config

@@ -19,4 +19,8 @@ struct StatusPlace {
 /// the key that is missing. The source must have `status`.
 StatusPlace status_place(const Source& source);
 
+/// Where people look at a commit, by the URL git fetches from; `told` is the forge that a webhook
+/// named, for sources that name none. Empty: there is no such page, or nothing tells where.
+std::string commit_page(const Source& source, const std::string& told, const std::string& commit);
+
 }  // namespace lighterman::config

@@ -156,6 +156,7 @@ std::vector<Replication> Store::replications(const ReplicationFilter& filter) co
   if (!filter.rule.empty()) sql += " AND rule = ?3";
   if (filter.state) sql += " AND state = ?4";
   if (filter.open) sql += " AND state IN ('waiting', 'running')";
+  if (filter.digest) sql += " AND digest = ?6";
   sql += " ORDER BY id DESC LIMIT ?5";
   return inside_->readers.with([&](Connection& database) {
     Statement rows = database.query(sql);
@@ -164,6 +165,7 @@ std::vector<Replication> Store::replications(const ReplicationFilter& filter) co
     if (!filter.rule.empty()) rows.put(3, filter.rule);
     if (filter.state) rows.put(4, render(*filter.state));
     rows.put(5, static_cast<std::int64_t>(filter.limit));
+    if (filter.digest) rows.put(6, *filter.digest);
     std::vector<Replication> found;
     while (rows.step()) found.push_back(replication_from(rows));
     return found;

@@ -302,8 +302,20 @@ CREATE INDEX runs_by_state ON runs (state);
 CREATE INDEX runs_by_ref ON runs (ref);
 )sql";
 
+// From an image's digest to the runs that made it: what the stages' results say anyway.
+constexpr const char* version_10 = R"sql(
+CREATE INDEX stages_by_manifest ON stages (json_extract(result, '$.manifest'))
+  WHERE name = 'staging' AND state = 'done';
+CREATE INDEX stages_by_config ON stages (json_extract(result, '$.config.digest'))
+  WHERE name = 'staging' AND state = 'done';
+-- The end of host/repository@sha256:...
+CREATE INDEX stages_by_reference ON stages (substr(json_extract(result, '$.reference'), -71))
+  WHERE name >= 'publish:' AND name < 'publish;' AND state = 'done';
+CREATE INDEX replications_by_digest ON replications (digest);
+)sql";
+
 constexpr std::array steps_to_here{version_1, version_2, version_3, version_4, version_5,
-                                   version_6, version_7, version_8, version_9};
+                                   version_6, version_7, version_8, version_9, version_10};
 
 std::int64_t pragma(Connection& database, const char* question) {
   Statement answer = database.query(question);

@@ -112,6 +112,7 @@ struct ReplicationFilter {
   bool open = false;                        ///< only those that are not at their end
   std::optional<std::int64_t> before = {};  ///< only ids below this one
   std::size_t limit = 50;
+  std::optional<Digest> digest = {};  ///< of the image that travels
 };
 
 struct Figures;

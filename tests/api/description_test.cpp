@@ -79,6 +79,41 @@ void expect_described(const httplib::Response& response, const std::string& meth
   EXPECT_EQ(misfit(json::parse(response.body), content->at("schema"), "body"), "");
 }
 
+/// An image with all that can be known of one.
+void describe_why(House& house, RunId run) {
+  const Reference image = House::replication().source;
+  const auto end = [&](const std::string& name, const json::value& result) {
+    house.store.begin_stage(run, "app", name);
+    house.store.end_stage(run, "app", name, StageState::done, result);
+  };
+  end("engine", {{"builder", "buildkit"}, {"engine", "local"}});
+  end("staging", {{"manifest", image.digest()->text()}});
+  end("gate", {{"denied", ""}, {"decision", json::object()}});
+  end(concat("publish:", image.name()),
+      {{"reference", image.text()}, {"tags", json::array()}, {"layers", json::array()}});
+  ScanRecord scan;
+  scan.publication = house.store.put_publication({0,
+                                                  run,
+                                                  "hello",
+                                                  "app",
+                                                  *image.digest(),
+                                                  {{image.bare(), {"1"}}},
+                                                  Instant{},
+                                                  nullptr,
+                                                  "",
+                                                  false});
+  house.store.put_scan(scan);
+  house.store.put_signatures(std::vector<SignatureRecord>{
+      {"hint", image, "x", "bundle", *image.digest(), *image.digest(), Instant{}}});
+  const std::string why = "/api/v1/why";
+  const auto told = house.get(concat(why, "?image=", image.digest()->text()));
+  expect_described(told, "get", why);
+  for (const char* list : {"names", "signatures", "replicas", "runs"})
+    EXPECT_FALSE(parsed(told).at(list).as_array().empty()) << list;
+  expect_described(house.get(why), "get", why);
+  expect_described(house.get(why + "?image=r.example/none:1"), "get", why);
+}
+
 TEST(Description, NamesExactlyWhatIsServed) {
   std::set<std::string> served;
   for (const Route& route : routes()) served.insert(concat(lower(route.method), " ", route.path));
@@ -196,6 +231,11 @@ TEST(Description, FitsWhatIsAnswered) {
   expect_described(house.post(base + "/retention", R"({"rule":"x"})"), "post", base + "/retention");
   expect_described(house.get(base + "/audit"), "get", base + "/audit");
   expect_described(house.get(base + "/audit?limit=0"), "get", base + "/audit");
+  expect_described(house.get(base + "/audit/verification"), "get", base + "/audit/verification");
+  expect_described(house.get(base + "/checkup"), "get", base + "/checkup");
+  expect_described(house.post(base + "/checkup", "{}"), "post", base + "/checkup");
+  expect_described(house.post(base + "/checkup", R"({"x":1})"), "post", base + "/checkup");
+  describe_why(house, run);
   expect_described(house.get(base + "/tokens"), "get", base + "/tokens");
   const std::string revoke = base + "/tokens/{name}/revoke";
   for (const char* wish : {R"({"name":"a b","role":"admin"})", R"({"name":"a","role":"viewer"})",

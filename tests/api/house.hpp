@@ -37,8 +37,10 @@ class House {
     return options;
   }
 
-  explicit House(const Options& options = quick(), config::Config config = {})
-      : config_(std::make_shared<const config::Config>(furnished(std::move(config), folder_))),
+  explicit House(const Options& options = quick(), config::Config config = {},
+                 const Examine& examine = {})
+      : deeds(deeds_with(examine)),
+        config_(std::make_shared<const config::Config>(furnished(std::move(config), folder_))),
         server_(
             options, store, [this] { return this->config(); }, [this] { return readiness; },
             [this](const PushEvent& event) { return plan(event); }, deeds) {
@@ -124,26 +126,7 @@ class House {
   };
 
   std::vector<ReplicateWish> wishes;  ///< that were accepted
-  Deeds deeds{
-      [] {},
-      [this](const ReplicateWish& wish) -> json::value {
-        wishes.push_back(wish);
-        if (!wish.rule.empty())
-          return json::object{{"missing", json::array()},
-                              {"vanished", json::array()},
-                              {"same", 1},
-                              {"left_out", 0}};
-        Replication made = replication();
-        return to_json(store.get_replication(store.add_replication(made)));
-      },
-      [](const std::string& rule, bool apply) -> json::value {
-        if (rule != "old") throw Error(ErrorKind::not_found, "no such rule");
-        return json::array{
-            {{"repository", "near.example/shop"},
-             {"tags", {{{"tag", "1"}, {"digest", "sha256:1"}, {"keep", !apply}, {"why", "old"}}}},
-             {"deleted", json::array()},
-             {"notes", json::array()}}};
-      }};
+  Deeds deeds;
   static Replication replication() {
     return {0,
             1,
@@ -168,6 +151,28 @@ class House {
   }
 
  private:
+  Deeds deeds_with(const Examine& examine) {
+    Deeds deeds;
+    deeds.replicate = [this](const ReplicateWish& wish) -> json::value {
+      wishes.push_back(wish);
+      if (!wish.rule.empty())
+        return json::object{
+            {"missing", json::array()}, {"vanished", json::array()}, {"same", 1}, {"left_out", 0}};
+      Replication made = replication();
+      return to_json(store.get_replication(store.add_replication(made)));
+    };
+    deeds.retain = [](const std::string& rule, bool apply) -> json::value {
+      if (rule != "old") throw Error(ErrorKind::not_found, "no such rule");
+      return json::array{
+          {{"repository", "near.example/shop"},
+           {"tags", {{{"tag", "1"}, {"digest", "sha256:1"}, {"keep", !apply}, {"why", "old"}}}},
+           {"deleted", json::array()},
+           {"notes", json::array()}}};
+    };
+    if (examine) deeds.examine = examine;
+    return deeds;
+  }
+
   Guarded<std::shared_ptr<const config::Config>> config_;  // shared with the requests under it
   Server server_;
   int port_ = 0;

@@ -441,6 +441,27 @@ TEST_F(Audited, PagesGoOnWhereTheLastOneEnded) {
   EXPECT_EQ(get("r00t", "/api/v1/audit?since=yesterday"), 400);
 }
 
+TEST_F(Audited, TheTrailIsVerifiedAndWhatIsBrokenIsNamed) {
+  for (const char* name : {"a", "b", "c"}) make({{"name", name}, {"role", "viewer"}});
+  const auto verify = [&] {
+    return parsed(house.get("/api/v1/audit/verification", bearer("r00t")));
+  };
+  const json::value whole = verify();
+  EXPECT_EQ(whole.at("entries").to_number<int>(), 3);
+  EXPECT_EQ(whole.at("fault_count").to_number<int>(), 0);
+  EXPECT_EQ(whole.at("head"),
+            json::value(concat("3:", store::Ledger(house.store).list({}).front().hash)));
+  store::Connection database(house.folder() / "store.db", store::Connection::Access::write);
+  database.execute("DROP TRIGGER audit_stays");
+  database.execute("UPDATE audit SET who = 'nobody' WHERE number = 2");
+  const json::value broken = verify();
+  EXPECT_GT(broken.at("fault_count").to_number<int>(), 0);
+  EXPECT_NE(broken.at("faults").at(0).as_string().find("entry 2"), json::string::npos)
+      << json::serialize(broken);
+  const std::string token = make({{"name", "v"}, {"role", "operator"}});
+  EXPECT_EQ(get(token, "/api/v1/audit/verification"), 403);
+}
+
 class Proxied : public ::testing::Test {
  protected:
   static config::Config config(std::vector<std::string> trusted) {

@@ -43,6 +43,33 @@ TEST(Daemon, BuildsWhatTheCommandLineAsksForAndSaysHowItWent) {
   EXPECT_TRUE(has(harbour.say({"logs", "1", "--json"}).out, "\"kind\":\"step\""));
 }
 
+TEST(Daemon, SaysWhatMadeAnImageThatSomebodyFoundInARegistry) {
+  Harbour harbour;
+  harbour.start();
+  const Said built = harbour.say(
+      {"run", "--source", "shop", "--ref", "main", "--follow", "--reason", "to find it again"});
+  ASSERT_EQ(built.code, 0) << built.out << built.err;
+  const std::string tagged = concat(harbour.image(), ":main");
+  const boost::json::value why = harbour.json({"why", tagged});
+  const auto digest = boost::json::value_to<std::string>(why.at("digest"));
+  const boost::json::value& part = why.at("runs").at(0).at("parts").at(0);
+  const auto config = boost::json::value_to<std::string>(part.at("config"));
+  for (const std::string& asked :
+       {tagged, digest, config, digest.substr(7, 12), concat(harbour.image(), '@', digest)}) {
+    const Said said = harbour.say({"why", asked});
+    EXPECT_EQ(said.code, 0) << said.err;
+    for (const std::string& words :
+         {concat(digest, " (image)"), concat(harbour.image(), ": main, sha-"),
+          std::string("run 1: image web of shop main "), std::string("\"Say first\" by "),
+          std::string("because: to find it again"), std::string("base busybox"),
+          std::string("tag main created")})
+      EXPECT_TRUE(has(said.out, words)) << asked << ": " << words << "\n" << said.out;
+  }
+  const Said unknown = harbour.say({"why", std::string(64, 'f')});
+  EXPECT_EQ(unknown.code, 3);
+  EXPECT_TRUE(has(unknown.err, "ask by the digest that the registry tells")) << unknown.err;
+}
+
 TEST(Daemon, ExitCodesTellScriptsWhatHappened) {
   Harbour harbour;
   EXPECT_EQ(harbour.say({"runs"}).code, 5);

@@ -1,8 +1,11 @@
 // `lighterman doctor` over a real engine, a real registry and a real repository, and over none.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "cli/daemon.hpp"
 #include "core/text.hpp"
+#include "net/http.hpp"
 #include "support/forge.hpp"
 
 namespace lighterman::cli {
@@ -29,6 +32,33 @@ TEST(Doctor, FindsAllWellWhereAPushWouldBePublished) {
       << said.out;
   EXPECT_TRUE(has(said.out, "free, ")) << said.out;
   EXPECT_TRUE(has(said.out, "pushes can be built and published")) << said.out;
+}
+
+TEST(Doctor, IsAskedOfTheDaemonTooWhichGoesOnWorking) {
+  Harbour harbour;
+  harbour.start();
+  net::Client client;
+  const auto ask = [&](const std::string& method) {
+    net::Request request;
+    request.method = method;
+    request.url = concat(harbour.environment.at("LIGHTERMAN_SERVER"), "/api/v1/checkup");
+    return client.perform(request);
+  };
+  EXPECT_EQ(ask("POST").status, 202);
+  boost::json::value report;
+  EXPECT_TRUE(support::eventually(
+      [&] {
+        report = boost::json::parse(ask("GET").body);
+        return report.at("state") == "done";
+      },
+      std::chrono::seconds(60)));
+  EXPECT_EQ(report.at("well"), true) << report;
+  std::set<std::string> seen;
+  for (const auto& look : report.at("looks").as_array())
+    seen.insert(boost::json::value_to<std::string>(look.at("what")));
+  for (const std::string& what : {std::string("engine real"), std::string("source shop"),
+                                  concat("push to ", harbour.image())})
+    EXPECT_TRUE(seen.contains(what)) << what << ": " << report;
 }
 
 TEST(Doctor, TriesTheTokenForCommitStatusesWithoutSettingAny) {

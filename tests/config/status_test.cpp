@@ -122,5 +122,29 @@ TEST(StatusPlace, WhoseTokenCanBeReadOnItsWayIsWarnedOf) {
   EXPECT_NE(all.find("public_url: is not set"), std::string::npos) << all;
 }
 
+TEST(CommitPage, IsWherePeopleLookAtACommit) {
+  const auto page = [](const std::string& url, const std::string& forge = "",
+                       const std::string& told = "") {
+    Source source;
+    source.url = url;
+    source.forge = forge;
+    return commit_page(source, told, "1f0c");
+  };
+  EXPECT_EQ(page("git@github.com:acme/shop.git"), "https://github.com/acme/shop/commit/1f0c");
+  EXPECT_EQ(page("https://bot:secret@gitlab.com/acme/tools/shop.git"),
+            "https://gitlab.com/acme/tools/shop/-/commit/1f0c");
+  EXPECT_EQ(page("https://bitbucket.org/acme/shop"),
+            "https://bitbucket.org/acme/shop/commits/1f0c");
+  EXPECT_EQ(page("https://bb.example/scm/ACME/shop.git", "bitbucket-server"),
+            "https://bb.example/projects/ACME/repos/shop/commits/1f0c");
+  EXPECT_EQ(page("http://git.example:3000/acme/shop.git", "", "gitea"),
+            "http://git.example:3000/acme/shop/commit/1f0c");
+  EXPECT_EQ(page("ssh://git@git.example:2222/acme/shop.git", "forgejo"),
+            "https://git.example/acme/shop/commit/1f0c");
+  for (const char* nowhere :
+       {"https://git.example/acme/shop.git", "/srv/git/shop.git", "file:///srv/git/shop.git"})
+    EXPECT_EQ(page(nowhere), "") << nowhere;
+}
+
 }  // namespace
 }  // namespace lighterman::config

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <iostream>
 #include <sstream>
+#include <thread>
 
 #include "api/server.hpp"
 #include "core/guarded.hpp"
@@ -32,12 +33,42 @@ config::Config config_for(const std::filesystem::path& folder, bool open, bool t
   config.keys->folder = folder / "keys";
   config.scan.emplace();
   if (!tokens) return config;
-  for (const Role role : {Role::viewer, Role::trigger, Role::operate}) {
+  for (const Role role : {Role::viewer, Role::trigger, Role::operate, Role::admin}) {
     const std::string token = concat(render(role), "-token");
-    const std::string name = role == Role::viewer ? "vera" : role == Role::trigger ? "tom" : "olga";
+    const std::string name = role == Role::viewer    ? "vera"
+                             : role == Role::trigger ? "tom"
+                             : role == Role::operate ? "olga"
+                                                     : "ada";
     config.tokens.push_back({name, std::string(os::sha256(token).hex()), "", role});
   }
   return config;
+}
+
+/// What a promotion asks for begins, and is done when it is looked at again.
+boost::json::value carry(store::Store& store, const api::ReplicateWish& wish) {
+  Replication made{
+      0, 0,  wish.who, *wish.source, *wish.target, wish.tags, wish.terms, ReplicationState::waiting,
+      0, {}, {},       {},           {},           0,         0,          0,
+      0, "", {}};
+  const std::int64_t id = store.add_replication(made);
+  Replication now = *store.claim_replication(system_now());
+  now.state = ReplicationState::done;
+  now.total_bytes = 112'000'000;
+  now.present_bytes = now.total_bytes;
+  now.ended = system_now();
+  store.put_replication(now);
+  return to_json(store.get_replication(id));
+}
+
+void look_around(const api::TellLook& tell, const std::stop_token&) {
+  tell({"engine local", "version 20.10.24, API 1.41, linux/amd64, driver overlay2", "",
+        Health::good});
+  tell({"disk of engine local", "images take 61.2 GB, of which no container uses 55.1 GB",
+        "remove what nobody uses, by docker image prune --all --filter until=240h",
+        Health::doubtful});
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  tell({"registry registry.example.com", "GET /v2/: the certificate is <b>not</b> believed",
+        "look at its address and credentials (`registries:`)", Health::broken});
 }
 
 /// One line told from outside, and the answer.
@@ -104,7 +135,9 @@ void perform(int bare, std::int64_t lines) {
   options.threads = 8;
   api::Server server(
       options, store, [&] { return config.with([](const auto& each) { return each; }); },
-      [] { return api::Readiness(); }, [](const PushEvent&) { return boost::json::object(); });
+      [] { return api::Readiness(); }, [](const PushEvent&) { return boost::json::object(); },
+      {[] {}, [&](const api::ReplicateWish& wish) { return carry(store, wish); },
+       [](const std::string&, bool) { return boost::json::array(); }, look_around});
   server.start();
   std::cout << server.address() << ' ' << last << std::endl;
   for (std::string told; std::getline(std::cin, told);) {

@@ -171,15 +171,18 @@ void Runs::build(RunId run, const std::string& image, milliseconds length) {
                      {"engine", "local"},
                      {"steps", 5},
                      {"cached_steps", 2},
-                     {"size_bytes", 112'340'000},
+                     {"size_bytes", 287'340'000},
                      {"bases", {{{"image", "debian:12-slim"}, {"digest", digest_of(1).text()}}}}});
 }
 
-void Runs::stage_image(RunId run, const std::string& image) {
+void Runs::stage_image(RunId run, const std::string& image, const Digest& manifest) {
   say(run, image, "staging",
       {{"progress", R"({"layer":"1f0c33aa","doing":"pushing","current":524288,"total":1048576})"},
        {"info", "2 layers came, 3 are in the registry"}});
-  stage(run, image, "staging", milliseconds(1'900), json::object{{"way", "push"}});
+  stage(run, image, "staging", milliseconds(1'900),
+        json::object{{"way", "push"},
+                     {"manifest", manifest.text()},
+                     {"config", {{"digest", digest_of(static_cast<int>(run) + 50'000).text()}}}});
   stage(run, image, "bases", milliseconds(310),
         json::object{{"bases",
                       {{{"image", "debian:12-slim"},
@@ -199,7 +202,7 @@ RunId Runs::published(const Wish& wish, milliseconds length) {
   const int seed = static_cast<int>(run);
   plan(run, "web");
   build(run, "web", length);
-  stage_image(run, "web");
+  stage_image(run, "web", digest_of(seed));
   stage(run, "web", "gate", milliseconds(60),
         json::object{{"digest", digest_of(seed).text()},
                      {"denied", ""},
@@ -211,6 +214,13 @@ RunId Runs::published(const Wish& wish, milliseconds length) {
   say(run, "web", concat("publish:", repository), {{"info", "pushed 2, mounted 1, present 2"}});
   stage(run, "web", concat("publish:", repository), milliseconds(2'400),
         page::published(repository, seed, short_tag(wish.ref)));
+  store_.put_tag(
+      Reference::parse(repository).with_tag(short_tag(wish.ref)),
+      {std::string(digest_of(seed).hex().substr(0, 40)), wish.ref, digest_of(seed), run});
+  store_.put_signatures(std::vector<SignatureRecord>{
+      {std::string(64, 'e'), Reference::parse(repository).at(digest_of(seed)),
+       "https://sigstore.dev/cosign/sign/v1", "bundle", digest_of(seed + 1), digest_of(seed + 2),
+       now_}});
   std::vector<ActionRecord> actions;
   const auto action = [&](const char* kind, json::value body, ActionState state, const char* why) {
     ActionRecord& each = actions.emplace_back();
@@ -287,7 +297,7 @@ RunId Runs::denied(const Wish& wish) {
   const RunId run = begin(wish);
   plan(run, "web");
   build(run, "web", seconds(33));
-  stage_image(run, "web");
+  stage_image(run, "web", digest_of(5));
   const json::object verdict = decision(
       {{"deny",
         {{{"plugin", "scan"}, {"value", "CRITICAL CVE-2023-45853 in zlib1g 1:1.2.13"}},

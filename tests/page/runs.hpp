@@ -41,7 +41,7 @@ class Runs {
              StageState state = StageState::done);
   void plan(RunId run, const std::string& image);
   void build(RunId run, const std::string& image, std::chrono::milliseconds length);
-  void stage_image(RunId run, const std::string& image);
+  void stage_image(RunId run, const std::string& image, const Digest& manifest);
   void publish(RunId run, const Wish& wish, int seed);
   static std::string short_tag(const std::string& ref);
 

@@ -3,15 +3,16 @@
 import {el, show} from './dom.js';
 import {get, post} from './daemon.js';
 import {perform} from './dialog.js';
-import {choice, copy_button, empty, notice} from './parts.js';
+import {choice, copy_button, digest_link, empty, notice} from './parts.js';
 import {address_of} from './runs.js';
 import {session} from './session.js';
-import {short_digest, time} from './text.js';
+import {time} from './text.js';
+import {why_form} from './why_form.js';
 import {t} from './words.js';
 
 const page_size = 50;
 
-function scan_part(image) {
+export function scan_part(image) {
   if (image.denied) return el('span', {class: 'state state-denied'}, t('denied'), el('span', {class: 'quiet'}, ` ${image.denied}`));
   if (!image.scan) return el('span', {class: 'quiet'}, t('not scanned'));
   const counts = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'].filter((each) => image.scan.counts[each] > 0)
@@ -26,7 +27,7 @@ function image_row(image) {
     el('div', {class: 'image-names'},
       el('strong', {}, `${image.source} / ${image.image}`),
       image.targets.map((target) => el('div', {}, el('code', {}, target.repository), ' ', target.tags.map((tag) => [el('span', {class: 'tag'}, tag), ' ']))),
-      el('div', {class: 'quiet'}, el('code', {title: image.digest}, short_digest(image.digest)), ' ', copy_button(`${image.targets[0]?.repository ?? ''}@${image.digest}`),
+      el('div', {class: 'quiet'}, digest_link(image.digest), ' ', copy_button(`${image.targets[0]?.repository ?? ''}@${image.digest}`),
         ' · ', el('a', {class: 'row-link', href: `#/runs/${image.run}`}, t('run {id}', {id: image.run})), ' · ', t('published'), ' ', time(image.published))),
     el('div', {class: 'image-scan'}, scan_part(image)));
 }
@@ -37,7 +38,7 @@ export function images_view(place, route, signal) {
   document.title = `${t('Images')} · Lighterman`;
   const tools = el('form', {class: 'tools'});
   const list = el('div', {}, empty(t('Loading…')));
-  place.append(el('h1', {}, t('Images')), tools, list);
+  place.append(el('h1', {}, t('Images')), why_form(''), tools, list);
   const go = (changes) => { location.hash = `#/images${address_of(query, {...changes, cursor: ''})}`; };
 
   function draw_tools(sources) {

@@ -12,6 +12,9 @@ import {images_view} from './images.js';
 import {replicas_view} from './replicas.js';
 import {trends_view} from './trends.js';
 import {status_view} from './status.js';
+import {why_view} from './why.js';
+import {tokens_view} from './tokens.js';
+import {audit_view} from './audit.js';
 import {login_view} from './login.js';
 
 const main = document.getElementById('main');
@@ -26,14 +29,19 @@ export function route_of(hash) {
   return {parts: path.split('/').filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query || '')};
 }
 
-const views = {runs: runs_view, images: images_view, replicas: replicas_view, trends: trends_view, status: status_view};
+const views = {
+  runs: runs_view, images: images_view, why: why_view, replicas: replicas_view, trends: trends_view, status: status_view,
+  tokens: tokens_view, audit: audit_view,
+};
 
 function draw_bar() {
-  const here = route_of(location.hash).parts[0];
+  const at = route_of(location.hash).parts[0];
+  const here = at === 'why' ? 'images' : at;
   const link = (name, text) => el('a', {href: `#/${name}`, 'aria-current': here === name ? 'page' : null}, text);
   show(bar,
     el('a', {class: 'brand', href: '#/runs'}, 'Lighterman'),
-    session.known ? el('nav', {'aria-label': t('Views')}, link('runs', t('Runs')), link('images', t('Images')), link('replicas', t('Replicas')), link('trends', t('Trends')), link('status', t('Status'))) : null,
+    session.known ? el('nav', {'aria-label': t('Views')}, link('runs', t('Runs')), link('images', t('Images')), link('replicas', t('Replicas')), link('trends', t('Trends')), link('status', t('Status')),
+      session.may('admin') ? [link('tokens', t('Tokens')), link('audit', t('Audit'))] : null) : null,
     el('div', {class: 'bar-end'},
       session.known && session.caller ? el('span', {class: 'caller', title: t('role: {role}', {role: session.role})}, session.caller, el('span', {class: 'quiet'}, ` ${t(`role:${session.role}`)}`)) : null,
       el('button', {type: 'button', class: 'plain', 'data-key': 'keys', title: t('Keyboard'), 'aria-label': t('Keyboard'), onclick: show_keys}, '?'),
@@ -42,6 +50,8 @@ function draw_bar() {
         draw(true);
       }}, language() === 'zh-CN' ? 'English' : '中文'),
       session.known && session.tokens ? el('button', {type: 'button', class: 'plain', id: 'logout', onclick: log_out}, t('Log out')) : null));
+  // On a phone the views are a line that scrolls.
+  bar.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
   document.documentElement.lang = language() === 'zh-CN' ? 'zh' : 'en';
   document.getElementById('skip').textContent = t('Skip to content');
 }

@@ -2,7 +2,7 @@
 
 import {el, svg} from './dom.js';
 import {t} from './words.js';
-import {commit_of, is_tag, short_ref, state_word} from './text.js';
+import {commit_of, is_tag, short_digest, short_ref, state_word} from './text.js';
 
 const signs = {
   queued: '○', running: '◐', succeeded: '✓', failed: '✕', denied: '⊘', cancelled: '–',
@@ -23,6 +23,15 @@ export function ref_chip(ref) {
 export function commit_chip(run) {
   const commit = commit_of(run);
   return commit ? el('code', {title: commit}, commit.slice(0, 10)) : '';
+}
+
+// Leads to what made the image.
+export function digest_link(digest) {
+  return digest ? el('a', {href: `#/why/${encodeURIComponent(digest)}`, title: t('What made {digest}', {digest})}, el('code', {}, short_digest(digest))) : '';
+}
+
+export function fact(name, ...value) {
+  return el('div', {}, el('dt', {}, name), el('dd', {}, ...value));
 }
 
 export function notice(kind, ...text) {

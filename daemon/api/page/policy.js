@@ -38,14 +38,17 @@ function decisions_of(run) {
   return found;
 }
 
+export function said_list(lines) {
+  return el('ul', {class: 'lines said'}, lines.map(([kind, plugin, words]) =>
+    el('li', {class: `said-${kind}`}, el('span', {class: 'said-kind'}, t(`said:${kind}`)), el('span', {class: 'said-plugin'}, plugin), el('span', {class: 'said-words'}, words))));
+}
+
 function decision_part({image, stage, decision}) {
   const lines = said(decision);
   const denied = lines.some(([kind]) => kind === 'deny');
   return el('section', {class: `card ${denied ? 'card-bad' : ''}`},
     el('h2', {}, stage_word(stage), el('span', {class: 'quiet'}, ` ${image}`), stage === 'gate' ? el('span', {class: denied ? 'bad' : 'good'}, ` ${denied ? t('denied') : t('allowed')}`) : null),
-    lines.length === 0 ? empty(t('No plugin had an opinion.')) :
-      el('ul', {class: 'lines said'}, lines.map(([kind, plugin, words]) =>
-        el('li', {class: `said-${kind}`}, el('span', {class: 'said-kind'}, t(`said:${kind}`)), el('span', {class: 'said-plugin'}, plugin), el('span', {class: 'said-words'}, words)))));
+    lines.length === 0 ? empty(t('No plugin had an opinion.')) : said_list(lines));
 }
 
 export function policy_tab(place, run) {

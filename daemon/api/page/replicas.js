@@ -3,20 +3,20 @@
 import {el, show} from './dom.js';
 import {get, post} from './daemon.js';
 import {perform} from './dialog.js';
-import {choice, empty, notice, table} from './parts.js';
+import {choice, digest_link, empty, notice, table} from './parts.js';
 import {address_of} from './runs.js';
 import {session} from './session.js';
-import {between, duration, short_digest, size, time} from './text.js';
+import {between, duration, size, time} from './text.js';
 import {t} from './words.js';
 
 const page_size = 50, look_again = 2000;
 const states = ['waiting', 'running', 'done', 'failed', 'superseded', 'cancelled'];
-const kinds = {waiting: 'queued', done: 'succeeded'};
+export const kinds = {waiting: 'queued', done: 'succeeded'};
 
 const arrived = (each) => each.sent_bytes + each.mounted_bytes + each.present_bytes;
 
 // Bytes while they travel; afterwards what they came to.
-function way(each) {
+export function way(each) {
   if (each.total_bytes === 0) return el('span', {class: 'quiet'}, each.state === 'done' ? t('nothing was missing') : '');
   const parts = [t('{size} sent', {size: size(each.sent_bytes)})];
   if (arrived(each) > each.sent_bytes) parts.push(t('{size} there already', {size: size(arrived(each) - each.sent_bytes)}));
@@ -32,7 +32,7 @@ function row(each, reload) {
     el('td', {}, el('span', {class: `state state-${kinds[each.state] || each.state}`}, t(`replica:${each.state}`)),
       each.tries > 1 ? el('div', {class: 'quiet'}, t('{count} tries', {count: each.tries})) : null),
     el('td', {}, el('code', {}, each.target), ' ', each.tags.map((tag) => [el('span', {class: 'tag'}, tag), ' ']),
-      el('div', {class: 'quiet'}, t('from'), ' ', el('code', {title: each.source}, `${each.source.split('@')[0]}@${short_digest(each.source.split('@')[1])}`)),
+      el('div', {class: 'quiet'}, t('from'), ' ', el('code', {title: each.source}, `${each.source.split('@')[0]}@`), digest_link(each.source.split('@')[1])),
       each.why ? el('div', {class: 'bad'}, each.why) : null,
       each.notes.map((note) => el('div', {class: 'quiet'}, note))),
     el('td', {}, each.rule, each.run ? el('div', {}, el('a', {class: 'row-link', href: `#/runs/${each.run}`}, t('run {id}', {id: each.run}))) : null),

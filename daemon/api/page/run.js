@@ -3,7 +3,7 @@
 import {el, paced, show} from './dom.js';
 import {follow, get, post} from './daemon.js';
 import {ask} from './dialog.js';
-import {commit_chip, empty, notice, ref_chip, state_badge, toast} from './parts.js';
+import {commit_chip, empty, fact, notice, ref_chip, state_badge, toast} from './parts.js';
 import {session} from './session.js';
 import {between, duration, first_line, short_ref, state_word, time} from './text.js';
 import {t} from './words.js';
@@ -20,10 +20,6 @@ function tab_for(run) {
   if (run.state === 'succeeded') return 'images';
   if (run.state === 'denied') return 'policy';
   return 'log';
-}
-
-function fact(name, ...value) {
-  return el('div', {}, el('dt', {}, name), el('dd', {}, ...value));
 }
 
 export function run_view(place, route, signal) {

@@ -3,6 +3,7 @@
 import {el, show} from './dom.js';
 import {copy_button, empty, notice} from './parts.js';
 import {layers_part} from './layers.js';
+import {promote_button} from './promote.js';
 import {short_digest, size} from './text.js';
 import {t} from './words.js';
 
@@ -12,7 +13,7 @@ export function images_of(run) {
 
 const done = (stages, name) => stages.find((stage) => stage.name === name && stage.state === 'done')?.result;
 
-function built_part(built) {
+export function built_part(built) {
   if (!built) return null;
   if (built.reused) {
     return el('p', {class: 'quiet'}, t('not built: run {run} built the same files in the same way', {run: built.reused.run}), ' ',
@@ -29,7 +30,7 @@ function built_line(built) {
     {builder: built.builder, engine: built.engine, cached: built.cached_steps ?? 0, steps: built.steps ?? 0, size: size(built.size_bytes)}));
 }
 
-function tags_part(tags) {
+export function tags_part(tags) {
   return el('ul', {class: 'tags'}, (tags || []).map((tag) =>
     el('li', {class: `tag tag-${tag.fate}`, title: tag.reason || null}, el('code', {}, tag.tag), ' ', t(`tag:${tag.fate}`), tag.reason ? el('span', {class: 'quiet'}, ` ${tag.reason}`) : null)));
 }
@@ -41,17 +42,18 @@ function target_part(stage) {
   }
   const image = stage.result;
   return el('div', {class: 'target'},
-    el('h3', {class: 'reference'}, el('code', {}, image.reference), copy_button(image.reference)),
+    el('h3', {class: 'reference'}, el('code', {}, image.reference), copy_button(image.reference), el('span', {class: 'buttons push'},
+      el('a', {href: `#/why/${encodeURIComponent(image.reference.split('@')[1])}`}, t('Why?')), promote_button(image))),
     tags_part(image.tags), layers_part(image.layers));
 }
 
-function base_line(base) {
+export function base_line(base) {
   const signed = base.signed_by === undefined ? null : base.signed_by.length === 0 ? t('signed by nobody we know') : t('signed by {who}', {who: base.signed_by.join(', ')});
   return el('li', {}, el('code', {}, base.image), base.digest ? el('span', {class: 'quiet', title: base.digest}, ` ${short_digest(base.digest)}`) : null,
     signed ? el('span', {class: base.signed_by.length ? 'good' : 'bad'}, ` ${signed}`) : null, base.unknown ? el('span', {class: 'quiet'}, ` (${base.unknown})`) : null);
 }
 
-function proof_line(action) {
+export function proof_line(action) {
   const body = action.body || {};
   const what = action.kind === 'sign' ? t('signature') : t(`attach:${body.kind}`);
   const claims = body.claims ? Object.entries(body.claims).map(([name, value]) => `${name}=${value}`).join(' ') : '';

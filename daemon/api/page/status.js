@@ -2,6 +2,7 @@
 
 import {el, show} from './dom.js';
 import {get} from './daemon.js';
+import {checkup_part} from './checkup.js';
 import {copy_button, empty, notice, table} from './parts.js';
 import {day} from './text.js';
 import {t} from './words.js';
@@ -29,8 +30,9 @@ function source_row(source) {
 
 export function status_view(place, route, signal) {
   document.title = `${t('Status')} · Lighterman`;
-  const health = el('section', {}), keys = el('section', {}), sources = el('section', {});
-  place.append(el('h1', {}, t('Status')), health, keys, sources);
+  const health = el('section', {}), doctor = el('section', {}), keys = el('section', {}), sources = el('section', {});
+  place.append(el('h1', {}, t('Status')), health, doctor, keys, sources);
+  checkup_part(doctor, signal);
   const failed = (part) => (error) => signal.aborted || show(part, notice('error', error.message));
 
   const load = () => get('status', {}, signal).then((status) => show(health,

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/store.hpp"
+
+namespace lighterman::store {
+
+/// That a run made an image: built it, or found that an earlier run had built the same.
+struct Making {
+  RunId run = 0;
+  std::string image;  ///< of the configuration; of one platform of it "web@linux/amd64"
+  bool operator==(const Making&) const = default;
+};
+
+/// A tag of ours, and the run that set it.
+struct SetTag {
+  Reference reference;
+  RunId run = 0;
+};
+
+/// From a digest to what made it. Any thread.
+class Makings {
+ public:
+  explicit Makings(Store& store) : store_(store) {}
+
+  /// Digests of manifests and indexes that begin with these hex digits, at most `limit`, in order.
+  std::vector<Digest> manifests(const std::string& hex, std::size_t limit) const;
+  /// Digests of manifests whose image's configuration begins so: what engines call the image's id.
+  std::vector<Digest> manifests_of_configs(const std::string& hex, std::size_t limit) const;
+  /// Newest first.
+  std::vector<Making> find(const Digest& manifest, std::size_t limit) const;
+  std::vector<SetTag> tags(const Digest& manifest) const;
+  /// What was carried there last under this tag.
+  std::optional<Digest> find_carried(const Reference& tag) const;
+
+ private:
+  Store& store_;
+};
+
+}  // namespace lighterman::store

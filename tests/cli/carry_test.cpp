@@ -57,7 +57,6 @@ void expect_nothing_confirmed_twice(const support::RealRegistry& registry,
                                    line.substr(digest, line.find_first_of("& ", digest) - digest));
     EXPECT_TRUE(confirmed.insert(key).second) << line;
   }
-  EXPECT_FALSE(confirmed.empty());
 }
 
 TEST(Carry, WhatIsPublishedGoesOnToTheOtherRegistryAndIsShown) {

@@ -179,7 +179,9 @@ int sync(const CarryWords& words) {
     try {
       const registry::CopyOutcome outcome =
           registry::copy(from, each.source, to, each.target, each.tags,
-                         {each.terms.platforms, each.terms.referrers, &beside}, {}, {});
+                         {each.terms.platforms, each.terms.referrers, &beside, nullptr,
+                          each.terms.platforms.empty()},
+                         {}, {});
       const std::lock_guard lock(mutex);
       all.sent += outcome.tally.sent;
       all.mounted += outcome.tally.mounted;

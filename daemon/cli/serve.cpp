@@ -251,7 +251,8 @@ class Daemon {
   }
   /// Plugins and certificates whose files change are read anew; what is old is forgotten.
   void keep(const std::stop_token& stop) {
-    Instant next_clearing{};
+    constexpr std::chrono::minutes between_rooms{1};
+    Instant next_clearing{}, next_room{};
     while (!stop.stop_requested()) {
       if (const auto news = yard()->rulebook().refresh()) {
         if (news->good) {
@@ -276,17 +277,30 @@ class Daemon {
         store_.forget_scans(now - std::chrono::hours(24 * 7));
         store_.forget_replications(now - std::chrono::hours(24 * 90));
         pipeline::SbomShelf(config->data / "sboms").clear(store_, now - std::chrono::hours(24));
-        pipeline::clear_leftovers(
-            *yard(), store_, staging_.address(), now - config->keep_denied,
-            [&](const std::string& why) {
-              log_.warn("images not cleared", {{"why", why}});
-            },
-            stop);
+        clear_engines(now, stop);
         next_clearing = now + std::chrono::hours(1);
+        next_room = now + between_rooms;
+      } else if (const auto low = yard()->low_engines(); now >= next_room && !low.empty()) {
+        for (const std::string& name : low)
+          log_.warn("builds wait", {{"engine", name}, {"why", "its disk is nearly full"}});
+        clear_engines(now, stop);
+        next_room = now + between_rooms;
       }
       std::unique_lock lock(keeping_);
       woken_.wait_for(lock, stop, std::chrono::seconds(2), [] { return false; });
     }
+  }
+  void clear_engines(Instant now, const std::stop_token& stop) {
+    const auto warn = [&](const std::string& why) {
+      log_.warn("images not cleared", {{"why", why}});
+    };
+    const pipeline::ClearTerms terms{staging_.address(), now, current()->keep_denied};
+    for (const auto& each : pipeline::clear_leftovers(*yard(), store_, terms, warn, stop))
+      log_.info("engine cleared", {{"engine", each.engine},
+                                   {"images", std::to_string(each.images)},
+                                   {"containers", std::to_string(each.containers)},
+                                   {"freed", render_size(each.image_bytes)},
+                                   {"cache_freed", render_size(each.cache_bytes)}});
   }
   api::Readiness readiness() const {
     if (stopping_) return {false, "stopping"};

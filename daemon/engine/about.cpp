@@ -21,6 +21,7 @@ About ask_about(Wire& wire, const Wire::Greeting& greeting, const std::stop_toke
   about.os = text_of(version, "Os");
   about.architecture = text_of(version, "Arch");
   about.storage_driver = text_of(info, "Driver");
+  about.root_folder = text_of(info, "DockerRootDir");
   about.memory_bytes = static_cast<std::uint64_t>(number_of(info, "MemTotal"));
   about.cpus = static_cast<unsigned>(number_of(info, "NCPU"));
   const json::value* status = info.if_contains("DriverStatus");

@@ -9,6 +9,11 @@ namespace lighterman::engine {
 namespace {
 
 constexpr std::string_view errors_begin = "\x1b[91m";
+constexpr std::string_view arrow = " ---> ";
+
+bool is_short_id(std::string_view text) {
+  return text.size() == 12 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 struct Step {
   unsigned number = 0, count = 0;
@@ -52,12 +57,8 @@ class Classic final : public Progress {
     if (const std::optional<Step> step = parse_step(text)) {
       end_step();
       begin_step(*step);
-    } else if (text.starts_with(" ---> ")) {
-      if (trim(text) == "---> Using cache" && !step_.empty() && !told_) {
-        ++cached_;
-        told_ = true;
-        tell({BuildNews::Kind::step_cached, step_, {}, false, line_});
-      }
+    } else if (text.starts_with(arrow)) {
+      take_arrow(trim(text.substr(arrow.size())));
     } else if (text.starts_with(errors_begin)) {
       // The red is the builder's own.
       errors_.write(without_colors(text));
@@ -73,14 +74,41 @@ class Classic final : public Progress {
     const boost::json::object* aux = object_of(line, "aux");
     if (aux && !text_of(*aux, "ID").empty()) image_id_ = text_of(*aux, "ID");
   }
+  void take_status(std::string_view status) override {
+    constexpr std::string_view mark = "Downloaded newer image for ";
+    const std::size_t at = status.find(mark);
+    if (at != std::string_view::npos) pulled_ = trim(status.substr(at + mark.size()));
+  }
   Place place_of_failure() const override { return {step_, line_}; }
   std::optional<int> exit_code_in(std::string_view) const override { return std::nullopt; }
 
  private:
+  /// Behind " ---> ": "Using cache", "Running in 51d0295d1610" or the image after the step.
+  void take_arrow(std::string_view text) {
+    constexpr std::string_view running = "Running in ";
+    if (text == "Using cache" && !step_.empty() && !told_) {
+      ++cached_;
+      told_ = true;
+      tell({BuildNews::Kind::step_cached, step_, {}, false, line_});
+    } else if (text.starts_with(running) && is_short_id(text.substr(running.size()))) {
+      leave(Leaving::Kind::container, text.substr(running.size()));
+    } else if (is_short_id(text)) {
+      const bool there = from_ || told_;
+      leave(!pulled_.empty() ? Leaving::Kind::pulled
+            : there          ? Leaving::Kind::used
+                             : Leaving::Kind::made,
+            text);
+    }
+  }
+  void leave(Leaving::Kind kind, std::string_view id) {
+    if (request_.leaves) request_.leaves({kind, std::string(id), pulled_});
+  }
   void begin_step(const Step& step) {
     step_ = concat('[', step.number, '/', step.count, "] ", one_line(step.text));
     line_ = dockerfile_.line_of_instruction(step.number, step.text);
     told_ = running_ = false;
+    pulled_.clear();
+    from_ = lower(step.text).starts_with("from ");
     ++steps_;
     tell({BuildNews::Kind::step_started, step_, {}, false, line_});
   }
@@ -93,7 +121,9 @@ class Classic final : public Progress {
 
   OutputLines output_, errors_;
   std::string step_;
+  std::string pulled_;  ///< the base that the step fetched
   int line_ = 0;
+  bool from_ = false;     ///< the step begins a stage
   bool told_ = false;     ///< how the step ended
   bool running_ = false;  ///< it wrote something of its own
   unsigned steps_ = 0, cached_ = 0;

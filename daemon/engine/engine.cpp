@@ -54,6 +54,9 @@ std::optional<Digest> digest_in(std::string_view status) {
 struct Engine::Inside {
   explicit Inside(Options options) : wire(std::move(options)) {}
 
+  std::uint64_t prune(const Wire::Greeting& greeting, const Query& query,
+                      const std::stop_token& stop);
+
   Wire wire;
 };
 
@@ -193,9 +196,28 @@ std::vector<std::string> Engine::names(const std::string& pattern, const std::st
   return names;
 }
 
+std::uint64_t Engine::Inside::prune(const Wire::Greeting& greeting, const Query& query,
+                                    const std::stop_token& stop) {
+  const net::Response answer =
+      wire.perform(wire.request("POST", greeting, concat("/build/prune", query.text())), stop);
+  if (answer.status != 200) throw refusal(answer, "pruning the build cache");
+  const json::value value = parse_json(answer.body, "pruning the build cache: the answer");
+  return Fields(value, "the answer").natural_or("SpaceReclaimed", 0);
+}
+
+std::uint64_t Engine::prune_old_cache(std::chrono::seconds unused_for,
+                                      const std::stop_token& stop) {
+  const std::string until = concat(unused_for.count(), 's');
+  const Query query =
+      Query()
+          .add("all", "1")
+          .add("filters",
+               json::serialize(json::object{{"until", json::array{json::string(until)}}}));
+  return inside_->prune(inside_->wire.greet(stop), query, stop);
+}
+
 std::uint64_t Engine::prune_cache(std::uint64_t keep, const std::stop_token& stop) {
-  Wire& wire = inside_->wire;
-  const Wire::Greeting greeting = wire.greet(stop);
+  const Wire::Greeting greeting = inside_->wire.greet(stop);
   Query query;
   query.add("all", "1");
   // Newer engines have other words for it, which older ones do not heed.
@@ -204,11 +226,7 @@ std::uint64_t Engine::prune_cache(std::uint64_t keep, const std::stop_token& sto
   } else {
     query.add("keep-storage", std::to_string(keep));
   }
-  const net::Response answer =
-      wire.perform(wire.request("POST", greeting, concat("/build/prune", query.text())), stop);
-  if (answer.status != 200) throw refusal(answer, "pruning the build cache");
-  const json::value value = parse_json(answer.body, "pruning the build cache: the answer");
-  return Fields(value, "the answer").natural_or("SpaceReclaimed", 0);
+  return inside_->prune(greeting, query, stop);
 }
 
 void Engine::untag(const std::string& name, const std::stop_token& stop) {
@@ -220,7 +238,7 @@ void Engine::untag(const std::string& name, const std::stop_token& stop) {
   Wire& wire = inside_->wire;
   const Wire::Greeting greeting = wire.greet(stop);
   const net::Response answer = wire.perform(
-      wire.request("DELETE", greeting, concat("/images/", render_name(name), "?force=0&noprune=0")),
+      wire.request("DELETE", greeting, concat("/images/", render_name(name), "?force=0&noprune=1")),
       stop);
   if (answer.status != 200 && answer.status != 404) {
     throw refusal(answer, concat("removing the name \"", name, "\" from the engine"));

@@ -33,6 +33,14 @@ struct Options {
   bool drain = false;                  ///< takes no new build
   Builder builder = Builder::automatic;
   std::uint64_t cache_limit = 0;  ///< bytes of its build cache that are kept; 0: it cares itself
+  std::chrono::milliseconds cache_age{
+      0};  ///< unused for longer, build cache goes; 0: any age stays
+  /// Bytes that all its images may take before some that our builds left there go; 0: any number.
+  std::uint64_t image_limit = 0;
+  /// Unused for longer, images that our builds left there go; 0: any age stays.
+  std::chrono::milliseconds image_age{std::chrono::hours(24 * 14)};
+  std::uint64_t min_free =
+      1ull << 30;  ///< with less free on its disk, where we see it, builds wait
   std::chrono::milliseconds connect_timeout{std::chrono::seconds(10)};
 };
 
@@ -46,6 +54,7 @@ struct About {
   std::string api_version;  ///< the one we negotiated, "1.41"
   std::string os, architecture;
   std::string storage_driver;
+  std::string root_folder;  ///< where it keeps everything, on its own machine
   bool containerd_store = false;
   std::uint64_t memory_bytes = 0;
   unsigned cpus = 0;
@@ -84,6 +93,18 @@ struct BuildNews {
   int line = 0;  ///< in the Dockerfile, 0: not known
 };
 
+/// What the classic builder leaves in the engine on its way, as it comes to be.
+struct Leaving {
+  enum class Kind {
+    made,      ///< an image, after one step
+    used,      ///< an image that was there
+    pulled,    ///< a base that was fetched for this build
+    container  ///< of one step; gone when the step is over, unless the engine dies
+  } kind = Kind::made;
+  std::string id;    ///< its first 12 digits
+  std::string name;  ///< of what was pulled
+};
+
 struct BuildRequest {
   const BuildPlan* plan = nullptr;
   std::string dockerfile_name;                             ///< within the context stream
@@ -111,6 +132,7 @@ struct BuildRequest {
   std::vector<std::string> login_hosts;
   std::string dockerfile_text;  ///< to find the line of a failed step; empty: lines are not known
   std::function<void(const BuildNews&)> news;  ///< one thread at a time
+  std::function<void(const Leaving&)> leaves;  ///< likewise
 };
 
 /// The folder that holds the files of the plan's context of this name.
@@ -199,7 +221,7 @@ class Engine {
   /// Streams `images/get` of one image to `sink`.
   void export_image(const std::string& name, const Push& sink, const std::stop_token& stop);
   /// Removes one name with a tag (not the image's other names, never by force); missing is fine.
-  /// The engine deletes an image that loses its last name.
+  /// The engine deletes an image that loses its last name, but not the nameless ones below it.
   void untag(const std::string& name, const std::stop_token& stop);
   /// Names with their tags that match `pattern`, such as "127.0.0.1:7071/*/*" (a star stands for
   /// anything but a slash).
@@ -208,6 +230,8 @@ class Engine {
   /// left; what a build uses stays. Returns how many bytes that freed. Whose cache it is, the
   /// engine does not know.
   std::uint64_t prune_cache(std::uint64_t keep, const std::stop_token& stop);
+  /// Drops what no build used for so long.
+  std::uint64_t prune_old_cache(std::chrono::seconds unused_for, const std::stop_token& stop);
 
  private:
   struct Inside;

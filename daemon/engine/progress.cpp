@@ -28,6 +28,7 @@ void Progress::take(const boost::json::object& line) {
   } else if (const std::string_view text = text_of(line, "stream"); !text.empty()) {
     take_stream(text);
   } else if (const std::string_view status = text_of(line, "status"); !status.empty()) {
+    take_status(status);
     // A base that is pulled; its byte counts would drown the rest.
     const boost::json::object* counts = object_of(line, "progressDetail");
     if (counts && !counts->empty()) return;

@@ -46,6 +46,7 @@ class Progress {
   /// A member "stream", "aux" or "status" of a line.
   virtual void take_stream(std::string_view text) = 0;
   virtual void take_aux(const boost::json::object& line) = 0;
+  virtual void take_status(std::string_view) {}
   /// Where the build stands when it fails.
   struct Place {
     std::string step;

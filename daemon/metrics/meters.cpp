@@ -67,10 +67,17 @@ struct Meters {
   Family<Counter>& sending =
       counter("lighterman_registry_sending_seconds_total",
               "Time in which at least one blob was on its way to the registry");
-  Family<Gauge>& engines = prometheus::BuildGauge()
-                               .Name("lighterman_engine_up")
-                               .Help("1 when the Docker Engine answered the last time")
-                               .Register(registry);
+  Family<Gauge>& engines =
+      gauge("lighterman_engine_up", "1 when the Docker Engine answered the last time");
+  Family<Gauge>& held = gauge("lighterman_engine_bytes",
+                              "Bytes that an engine's images and build cache took when it was last "
+                              "looked at, once an hour");
+  Family<Counter>& cleared =
+      counter("lighterman_engine_cleared_bytes_total", "Bytes that were freed on an engine");
+
+  Family<Gauge>& gauge(const char* name, const char* meaning) {
+    return prometheus::BuildGauge().Name(name).Help(meaning).Register(registry);
+  }
 
   Family<Counter>& counter(const char* name, const char* meaning) {
     return prometheus::BuildCounter().Name(name).Help(meaning).Register(registry);
@@ -152,9 +159,27 @@ void engine_asked(std::string_view engine, Reach reach) {
   meters().engines.Add({{"engine", text(engine)}}).Set(reach == Reach::up ? 1 : 0);
 }
 
+void engine_holds(std::string_view engine, std::uint64_t image_bytes, std::uint64_t cache_bytes) {
+  const auto set = [&](const char* what, std::uint64_t bytes) {
+    meters().held.Add({{"engine", text(engine)}, {"what", what}}).Set(static_cast<double>(bytes));
+  };
+  set("images", image_bytes);
+  set("cache", cache_bytes);
+}
+
+void engine_cleared(std::string_view engine, std::string_view what, std::uint64_t bytes) {
+  meters()
+      .cleared.Add({{"engine", text(engine)}, {"what", text(what)}})
+      .Increment(static_cast<double>(bytes));
+}
+
 void forget_engine(std::string_view engine) {
-  Gauge& gauge = meters().engines.Add({{"engine", text(engine)}});
-  meters().engines.Remove(&gauge);
+  const auto forget = [&](Family<Gauge>& family, const prometheus::Labels& labels) {
+    family.Remove(&family.Add(labels));
+  };
+  forget(meters().engines, {{"engine", text(engine)}});
+  for (const char* what : {"images", "cache"})
+    forget(meters().held, {{"engine", text(engine)}, {"what", what}});
 }
 
 Sending::Sending(std::string_view registry) : registry_(registry) {

@@ -32,6 +32,10 @@ void bytes_sent(std::string_view registry, std::uint64_t bytes);
 /// Whether an engine answered when it was last asked.
 enum class Reach { down, up };
 void engine_asked(std::string_view engine, Reach reach);
+/// What an engine's images and build cache took when it was last looked at.
+void engine_holds(std::string_view engine, std::uint64_t image_bytes, std::uint64_t cache_bytes);
+/// Room was made on an engine: `what` is "images" or "cache".
+void engine_cleared(std::string_view engine, std::string_view what, std::uint64_t bytes);
 /// An engine that is in no configuration any more.
 void forget_engine(std::string_view engine);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <condition_variable>
 #include <cstring>
 #include <exception>
@@ -10,14 +11,24 @@
 
 namespace lighterman::net {
 namespace {
-constexpr std::size_t buffered = 1 << 20;
+constexpr std::size_t most_buffered = 1 << 20;
+
+/// What is shorter needs no more room than it has bytes.
+std::size_t room_for(const Response& head) {
+  const std::string length = head.headers.find("Content-Length").value_or("");
+  std::size_t bytes = 0;
+  const auto [end, fault] = std::from_chars(length.data(), length.data() + length.size(), bytes);
+  return fault == std::errc() && bytes > 0 ? std::min(bytes, most_buffered) : most_buffered;
 }
+
+}  // namespace
 
 /// A ring of bytes between the transfer's thread (writes) and the reader's.
 struct Download::Inside {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::string ring;  // grows to `buffered` and stays
+  std::size_t buffered = most_buffered;
   std::size_t begin = 0;
   std::size_t count = 0;
   bool headed = false;
@@ -37,6 +48,7 @@ struct Download::Inside {
           [this](const Response& seen) {
             const std::lock_guard lock(mutex);
             head = seen;
+            buffered = room_for(seen);
             headed = true;
             changed.notify_all();
           },
@@ -107,12 +119,12 @@ std::size_t Download::read(char* into, std::size_t room) {
     if (inside.failure) std::rethrow_exception(inside.failure);
     return 0;
   }
-  const std::size_t part = std::min({room, inside.count, buffered - inside.begin});
+  const std::size_t part = std::min({room, inside.count, inside.buffered - inside.begin});
   std::memcpy(into, inside.ring.data() + inside.begin, part);
-  inside.begin = (inside.begin + part) % buffered;
-  const bool was_much = inside.count > buffered / 2;
+  inside.begin = (inside.begin + part) % inside.buffered;
+  const bool was_much = inside.count > inside.buffered / 2;
   inside.count -= part;
-  if (was_much && inside.count <= buffered / 2) inside.changed.notify_all();
+  if (was_much && inside.count <= inside.buffered / 2) inside.changed.notify_all();
   return part;
 }
 

@@ -8,7 +8,9 @@
 #include "os/file.hpp"
 #include "os/hash.hpp"
 #include "pipeline/build_steps.hpp"
+#include "pipeline/holdings.hpp"
 #include "pipeline/image_run.hpp"
+#include "pipeline/leftovers.hpp"
 #include "pipeline/named_contexts.hpp"
 #include "pipeline/past_builds.hpp"
 #include "pipeline/ssh_agents.hpp"
@@ -129,7 +131,7 @@ StagedImage ImageRun::stage(staging::Session& session, const std::stop_token& st
   bool patient = false;
   while (true) {
     const Berth berth = yard_.take_berth(
-        wish, [&] { log("engine").note("waiting for a free build slot"); }, stop);
+        wish, [&](const std::string& why) { log("engine").note(why); }, stop);
     engine::Engine& engine = berth.engine();
     const std::string& chosen = engine.options().name;
     const bool last = !yard_.has_other(wish, chosen);
@@ -311,6 +313,11 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
     log.add(kind_of(news), text_of(news));
   };
 
+  Holdings holdings(store_, engine.options().name);
+  request.leaves = [&](const engine::Leaving& leaving) {
+    holdings.see(leaving, run_.id, system_now());
+  };
+
   log.note(concat("building on engine \"", engine.options().name, '"'));
   const auto began = std::chrono::steady_clock::now();
   const engine::BuiltImage built = engine.build(request, stop);
@@ -420,9 +427,12 @@ void ImageRun::tidy(const staging::Session& session) {
   const std::stop_token no_stop;
   try {
     engine::Engine& engine = yard_.engine(std::string(built->at("engine").as_string()));
+    Holdings holdings(store_, engine.options().name);
     if (built->at("builder").as_string() == render(Builder::classic)) {
-      engine.untag(concat(session.name(), ":cache"), no_stop);
+      const std::string cache = concat(session.name(), ":cache");
+      drop_name(yard_, engine.options().name, holdings, cache, no_stop);
       engine.tag(std::string(built->at("image_id").as_string()), session.name(), "cache", no_stop);
+      holdings.put({Holding::Kind::name, cache, "", run_.id, system_now()});
     }
     engine.untag(concat(session.name(), ':', session.tag()), no_stop);
   } catch (const Error& error) {

@@ -111,6 +111,7 @@ class Comparison {
   };
   std::vector<Tag> wanted(ReplicatePlan& plan);
   void ask(std::vector<Tag>& tags);
+  std::optional<std::set<std::string>> find_listed();
 
   const ReplicateRule& rule_;
   const RuleSelection& selection_;
@@ -133,7 +134,21 @@ std::vector<Comparison::Tag> Comparison::wanted(ReplicatePlan& plan) {
   return tags;
 }
 
+/// What the other side has, where one question tells more than many; empty: it does not say.
+std::optional<std::set<std::string>> Comparison::find_listed() {
+  try {
+    const auto listed = to_.tags(target_, stop_);
+    return std::set(listed.begin(), listed.end());
+  } catch (const Error& error) {
+    // Some deny to list what is not there yet.
+    if (error.kind() != ErrorKind::denied) throw;
+    return {};
+  }
+}
+
 void Comparison::ask(std::vector<Tag>& tags) {
+  constexpr std::size_t many = 20;
+  const auto listed = tags.size() > many ? find_listed() : std::nullopt;
   // Neither side waits for the other.
   registry::at_once(
       2 * tags.size(), from_.options().uploads + to_.options().uploads,
@@ -141,7 +156,7 @@ void Comparison::ask(std::vector<Tag>& tags) {
         Tag& tag = tags[i / 2];
         if (i % 2 == 0) {
           tag.here = from_.find_tag(source_.with_tag(tag.name), stop_);
-        } else {
+        } else if (!listed || listed->contains(tag.name)) {
           tag.there = to_.find_tag(target_.with_tag(tag.name), stop_);
         }
       },

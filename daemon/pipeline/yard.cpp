@@ -34,6 +34,15 @@ std::filesystem::path folder_of(const config::Config& config, const source::Opti
          concat(options.name, '-', os::sha256(options.url).brief(), ".git");
 }
 
+/// Empty: there is no such folder here.
+std::optional<std::uint64_t> free_space(const std::filesystem::path& disk) {
+  std::error_code unknown;
+  if (disk.empty()) return {};
+  const auto space = std::filesystem::space(disk, unknown);
+  if (unknown) return {};
+  return space.available;
+}
+
 }  // namespace
 
 source::Options mirror_options(const config::Source& source) {
@@ -130,9 +139,11 @@ registry::Client& Yard::registry(const std::string& host) {
   return *client;
 }
 
-engine::Engine& Yard::engine(const std::string& name) {
+engine::Engine& Yard::engine(const std::string& name) { return *moored(name).engine; }
+
+Yard::Moored& Yard::moored(const std::string& name) {
   for (Moored& moored : engines_) {
-    if (moored.engine->options().name == name) return *moored.engine;
+    if (moored.engine->options().name == name) return moored;
   }
   std::vector<std::string> names;
   for (const Moored& moored : engines_) names.push_back(moored.engine->options().name);
@@ -167,10 +178,61 @@ std::vector<Yard::Moored*> Yard::fitting(const BerthWish& wish) {
   return fitting;
 }
 
+/// The engine's folder may be another one here: of an engine elsewhere, or outside of our
+/// container.
+void Yard::learn_disk(Moored& moored, const std::stop_token& stop) {
+  const std::string& host = moored.engine->options().host;
+  if (!host.empty() && !host.starts_with("unix://")) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!moored.disk.empty()) return;
+  }
+  try {
+    const std::filesystem::path disk = moored.engine->about(stop).root_folder;
+    const std::lock_guard lock(mutex_);
+    moored.disk = disk;
+  } catch (const Error& error) {
+    // Whether it answers shows when it is to build.
+    if (error.kind() == ErrorKind::cancelled) throw;
+  }
+}
+
+std::optional<std::uint64_t> Yard::find_free_space(const std::string& engine,
+                                                   const std::stop_token& stop) {
+  Moored& asked = moored(engine);
+  learn_disk(asked, stop);
+  const std::lock_guard lock(mutex_);
+  return free_space(asked.disk);
+}
+
+bool Yard::is_low(const Moored& moored) {
+  const auto free = free_space(moored.disk);
+  return free && *free < moored.engine->options().min_free;
+}
+
+std::vector<std::string> Yard::low_engines() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> low;
+  for (const Moored& each : engines_)
+    if (is_low(each)) low.push_back(each.engine->options().name);
+  return low;
+}
+
+std::string Yard::why_waiting(const BerthWish& wish) {
+  const std::vector<Moored*> candidates = fitting(wish);
+  if (!std::ranges::all_of(candidates, [](const Moored* each) { return is_low(*each); }))
+    return "waiting for a free build slot";
+  const engine::Options& options = candidates.front()->engine->options();
+  return concat("waiting: less than ", render_size(options.min_free),
+                " is free on the disk of engine \"", options.name, '"');
+}
+
 Yard::Moored* Yard::find_free(const BerthWish& wish) {
   const auto now = std::chrono::steady_clock::now();
   std::vector<Moored*> candidates = fitting(wish);
-  std::erase_if(candidates, [](const Moored* each) { return each->engine->options().drain; });
+  // A build that fails half way leaves more behind than one that waits.
+  std::erase_if(candidates,
+                [](const Moored* each) { return each->engine->options().drain || is_low(*each); });
   const auto shunned = [&](const Moored* each) { return each->shunned_until > now; };
   if (!std::ranges::all_of(candidates, shunned)) std::erase_if(candidates, shunned);
   // Who says that it builds for a platform does so without emulation, as far as we know.
@@ -203,15 +265,17 @@ bool Yard::has_other(const BerthWish& wish, const std::string& name) {
   });
 }
 
-Berth Yard::take_berth(const BerthWish& wish, const std::function<void()>& report,
+Berth Yard::take_berth(const BerthWish& wish, const std::function<void(const std::string&)>& report,
                        const std::stop_token& stop) {
+  for (Moored* each : fitting(wish)) learn_disk(*each, stop);
   std::unique_lock lock(mutex_);
   Moored* free = find_free(wish);
   if (free == nullptr) {
+    const std::string why = why_waiting(wish);
     lock.unlock();
-    report();
+    report(why);
     lock.lock();
-    // Nobody tells when an engine is no longer shunned.
+    // Nobody tells when an engine is no longer shunned, or has room again.
     constexpr std::chrono::seconds between_looks{1};
     while (!left_.wait_for(lock, stop, between_looks,
                            [&] { return (free = find_free(wish)) != nullptr; })) {
@@ -219,11 +283,23 @@ Berth Yard::take_berth(const BerthWish& wish, const std::function<void()>& repor
         throw Error(ErrorKind::cancelled, "stopped while waiting for a free build slot");
     }
   }
-  ++free->busy;
-  return Berth(*free->engine, [this, free] {
+  return give(*free, 1);
+}
+
+std::optional<Berth> Yard::find_idle(const std::string& engine) {
+  Moored& asked = moored(engine);
+  const std::lock_guard lock(mutex_);
+  if (asked.busy != 0) return {};
+  return give(asked, asked.engine->options().slots);
+}
+
+/// With the lock held.
+Berth Yard::give(Moored& moored, unsigned slots) {
+  moored.busy += slots;
+  return Berth(*moored.engine, [this, &moored, slots] {
     {
       const std::lock_guard leave(mutex_);
-      --free->busy;
+      moored.busy -= slots;
     }
     left_.notify_all();
   });

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -61,11 +62,18 @@ class Yard {
   source::Mirror& mirror(const std::string& source);
   /// A host that the configuration does not name gets the default options.
   registry::Client& registry(const std::string& host);
-  /// Waits for a free slot, of the emptiest engine that fits; `report` is told once when it has to
-  /// wait. Engines that drain, or that are shunned while another one fits, are not taken.
-  /// Error(not_found) when no engine fits.
-  Berth take_berth(const BerthWish& wish, const std::function<void()>& report,
+  /// Waits for a free slot, of the emptiest engine that fits; `report` is told once why it has to
+  /// wait. Engines whose disk is nearly full are waited for. Engines that drain, or that are
+  /// shunned while another one fits, are not taken. Error(not_found) when no engine fits.
+  Berth take_berth(const BerthWish& wish, const std::function<void(const std::string&)>& report,
                    const std::stop_token& stop);
+  /// All slots of an engine, if none is taken: nothing of it is in use then.
+  std::optional<Berth> find_idle(const std::string& engine);
+  /// Free bytes on an engine's disk; empty: it is not on this machine, or does not answer.
+  std::optional<std::uint64_t> find_free_space(const std::string& engine,
+                                               const std::stop_token& stop);
+  /// Engines with less free space than their `min_free`, as far as a berth was asked for.
+  std::vector<std::string> low_engines();
   /// The engine does not answer: others get its builds for a while.
   void shun(const std::string& engine);
   /// Whether an engine fits besides this one, and is not shunned.
@@ -83,6 +91,7 @@ class Yard {
     std::unique_ptr<engine::Engine> engine;
     unsigned busy = 0;
     std::chrono::steady_clock::time_point shunned_until{};
+    std::filesystem::path disk = {};  ///< where it keeps everything; empty: not known
   };
   /// Shared by this yard and the one that follows it after a reload.
   struct KeptMirror {
@@ -91,6 +100,11 @@ class Yard {
   };
   std::vector<Moored*> fitting(const BerthWish& wish);
   Moored* find_free(const BerthWish& wish);
+  Moored& moored(const std::string& engine);
+  Berth give(Moored& moored, unsigned slots);
+  void learn_disk(Moored& moored, const std::stop_token& stop);
+  static bool is_low(const Moored& moored);
+  std::string why_waiting(const BerthWish& wish);
   policy::PowersOptions powers_options();
   boost::json::value scan_published(const std::string& reference, const std::stop_token& stop);
 

@@ -1,6 +1,7 @@
 #include "registry/copy.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <boost/json.hpp>
 #include <exception>
@@ -26,7 +27,8 @@ constexpr std::size_t most_manifests = 4000;
 constexpr std::size_t most_manifest_bytes = 64 << 20;
 /// An SBOM refers to an image, its signature to the SBOM.
 constexpr int deepest_reference = 3;
-constexpr unsigned most_threads = 16;
+/// Questions at a time; how many blobs travel at once, their registry's options say.
+constexpr unsigned threads = 16;
 
 /// Where cosign 2 keeps what it says of a digest.
 constexpr std::array cosign_suffixes{".sig", ".att", ".sbom"};
@@ -100,8 +102,8 @@ class Copy {
         repository_(repository.bare()),
         options_(options),
         news_(news),
-        stop_(stop),
-        threads_(std::min(most_threads, std::max(1U, to.options().uploads))),
+        pass_on_(stop, [this] { own_.request_stop(); }),
+        stop_(own_.get_token()),
         own_beside_(from, source.bare()),
         beside_(options.beside != nullptr ? *options.beside : own_beside_) {}
 
@@ -118,16 +120,20 @@ class Copy {
 
   StoredManifest root();
   StoredManifest root_and_target(const std::vector<std::string>& tags);
-  void walk(const StoredManifest& root);
+  void walk(std::vector<Wish> wishes);
   void visit(const Wish& wish, std::vector<Wish>& next);
-  void visit(Parcel parcel, std::vector<Wish>& next);
+  bool is_there(const Parcel& parcel);
+  bool is_root_there(const StoredManifest& root, const std::vector<std::string>& tags);
+  bool admit(const Parcel& parcel);
+  void look_below(const Parcel& parcel, std::vector<Wish>& next);
   void add_children(const StoredManifest& index, int depth, std::vector<Wish>& next);
   void add_referrers(const Digest& subject, int depth, std::vector<Wish>& next);
   void add_blobs(const StoredManifest& manifest);
+  void bring_and_walk(const Parcel& whole);
   void bring_blobs();
   void bring(const Descriptor& blob);
   Pull slowed(Pull pull) const;
-  void put_manifests();
+  void put_manifests(const std::vector<std::string>& tags);
   void put_by_tag(const Parcel& parcel);
   void tell() {
     if (news_) news_(tally_);
@@ -143,8 +149,9 @@ class Copy {
   const Reference repository_;
   const CopyOptions& options_;
   const CopyNews& news_;
+  std::stop_source own_;  ///< ends with the caller's, and with a failure
+  const std::stop_callback<std::function<void()>> pass_on_;
   const std::stop_token stop_;
-  const unsigned threads_;
   Beside own_beside_;
   Beside& beside_;
 
@@ -154,7 +161,8 @@ class Copy {
   std::vector<Parcel> parcels_;
   std::size_t manifest_bytes_ = 0;
   std::set<Digest> seen_;
-  std::map<Digest, Descriptor> blobs_;
+  std::set<Digest> blobs_;
+  std::vector<Descriptor> waiting_;  ///< of those, what was not begun with
   CopyTally tally_;
   std::vector<std::string> notes_;
   std::set<Digest> arrived_;
@@ -171,40 +179,41 @@ StoredManifest Copy::root() {
   return chosen;
 }
 
-/// The first look at either side takes several round trips; neither waits for the other's.
+/// The first look at either side takes several round trips; none waits for another's.
 StoredManifest Copy::root_and_target(const std::vector<std::string>& tags) {
-  if (tags.empty()) return root();
-  std::exception_ptr failure;
-  std::jthread look([&](const std::stop_token& own) {
-    try {
-      named_there_ = to_.find_tag(repository_.with_tag(tags.front()), own);
-    } catch (...) {
-      // Thrown again where somebody can catch it.
-      failure = std::current_exception();
-    }
-  });
-  const std::stop_callback pass_on(stop_, [&] { look.request_stop(); });
-  StoredManifest found = root();
-  look.join();
-  if (failure) std::rethrow_exception(failure);
-  return found;
+  std::optional<StoredManifest> found;
+  const std::array<std::function<void()>, 3> looks{
+      [&] { found = root(); },
+      [&] {
+        if (!tags.empty() && !options_.tags_differ)
+          named_there_ = to_.find_tag(repository_.with_tag(tags.front()), stop_);
+      },
+      [&] {
+        if (options_.referrers) beside_.list(stop_);
+      }};
+  at_once(
+      looks.size(), looks.size(), [&](std::size_t i) { looks[i](); }, stop_);
+  return *std::move(found);
 }
 
-/// All manifests of the image, level by level, each level's at once.
-void Copy::walk(const StoredManifest& root) {
-  std::vector<Wish> wishes;
-  visit(Parcel{root, {}, "", 0, false}, wishes);
+/// All manifests below the image, level by level, each level's at once.
+void Copy::walk(std::vector<Wish> wishes) {
   while (!wishes.empty()) {
     std::vector<Wish> next;
     at_once(
-        wishes.size(), threads_, [&](std::size_t i) { visit(wishes[i], next); }, stop_);
+        wishes.size(), threads, [&](std::size_t i) { visit(wishes[i], next); }, stop_);
     wishes = std::move(next);
   }
 }
 
 void Copy::visit(const Wish& wish, std::vector<Wish>& next) {
   const auto manifest = from_.find_manifest(wish.reference, stop_);
-  if (manifest) return visit(Parcel{*manifest, wish.subject, wish.tag, wish.depth, false}, next);
+  if (manifest) {
+    Parcel parcel{*manifest, wish.subject, wish.tag, wish.depth, false};
+    parcel.present = is_there(parcel);
+    if (admit(parcel)) look_below(parcel, next);
+    return;
+  }
   if (!wish.subject)
     throw Error(ErrorKind::not_found,
                 concat(source_.text(), " is incomplete: ", wish.reference.text(), " is missing"));
@@ -212,36 +221,44 @@ void Copy::visit(const Wish& wish, std::vector<Wish>& next) {
   if (wish.tag.empty()) note(concat(wish.reference.text(), " is listed, but not there"));
 }
 
-void Copy::visit(Parcel parcel, std::vector<Wish>& next) {
-  parcel.present =
-      parcel.tag.empty()
-          ? parcel.manifest.digest == named_there_ ||
-                to_.find_tag(repository_.at(parcel.manifest.digest), stop_).has_value()
-          : to_.find_tag(repository_.with_tag(parcel.tag), stop_) == parcel.manifest.digest;
-  const StoredManifest manifest = parcel.manifest;
-  const int depth = parcel.depth;
-  const bool look_inside = !parcel.present;
-  const bool may_have_referrers = options_.referrers && parcel.tag.empty();
+bool Copy::is_there(const Parcel& parcel) {
+  const Digest& digest = parcel.manifest.digest;
+  if (!parcel.tag.empty()) return to_.find_tag(repository_.with_tag(parcel.tag), stop_) == digest;
+  return digest == named_there_ || to_.find_tag(repository_.at(digest), stop_).has_value();
+}
+
+/// Of an image that no tag over there names, its layers tell as much as one more question would.
+bool Copy::is_root_there(const StoredManifest& root, const std::vector<std::string>& tags) {
+  const bool told_by_layers = !tags.empty() && !is_index(root.media_type);
+  return root.digest == named_there_ ||
+         (!told_by_layers && to_.find_tag(repository_.at(root.digest), stop_).has_value());
+}
+
+/// False: it was there already.
+bool Copy::admit(const Parcel& parcel) {
   {
     const std::lock_guard lock(mutex_);
-    if (!seen_.insert(manifest.digest).second) return;
-    manifest_bytes_ += manifest.bytes.size();
+    if (!seen_.insert(parcel.manifest.digest).second) return false;
+    manifest_bytes_ += parcel.manifest.bytes.size();
     if (parcels_.size() >= most_manifests || manifest_bytes_ > most_manifest_bytes)
       throw Error(ErrorKind::invalid,
                   concat(source_.text(), " has more manifests and referrers than ", most_manifests,
                          ", or larger ones than ", render_size(most_manifest_bytes), " in all"));
     ++tally_.manifests;
     if (parcel.subject) ++tally_.referrers;
-    parcels_.push_back(std::move(parcel));
+    parcels_.push_back(parcel);
   }
-  // Of what is there the parts are too; but what refers to a part may be newer.
-  if (is_index(manifest.media_type)) {
-    if (look_inside || may_have_referrers) add_children(manifest, depth, next);
-  } else if (look_inside) {
-    add_blobs(manifest);
-  }
-  if (may_have_referrers && depth < deepest_reference)
-    add_referrers(manifest.digest, depth + 1, next);
+  if (!parcel.present && !is_index(parcel.manifest.media_type)) add_blobs(parcel.manifest);
+  return true;
+}
+
+/// Of what is there the parts are too; but what refers to a part may be newer.
+void Copy::look_below(const Parcel& parcel, std::vector<Wish>& next) {
+  const bool may_have_referrers = options_.referrers && parcel.tag.empty();
+  if (is_index(parcel.manifest.media_type) && (!parcel.present || may_have_referrers))
+    add_children(parcel.manifest, parcel.depth, next);
+  if (may_have_referrers && parcel.depth < deepest_reference)
+    add_referrers(parcel.manifest.digest, parcel.depth + 1, next);
 }
 
 void Copy::add_children(const StoredManifest& index, int depth, std::vector<Wish>& next) {
@@ -277,18 +294,23 @@ void Copy::add_blobs(const StoredManifest& manifest) {
   }
   const std::lock_guard lock(mutex_);
   for (const Descriptor& blob : wanted)
-    if (blobs_.emplace(blob.digest, blob).second) tally_.total += blob.size;
+    if (blobs_.insert(blob.digest).second) {
+      waiting_.push_back(blob);
+      tally_.total += blob.size;
+    }
 }
 
 /// The largest first, so that none of them is what everybody waits for at the end.
 void Copy::bring_blobs() {
   std::vector<Descriptor> blobs;
-  blobs.reserve(blobs_.size());
-  for (const auto& [digest, blob] : blobs_) blobs.push_back(blob);
+  {
+    const std::lock_guard lock(mutex_);
+    blobs.swap(waiting_);
+    tell();
+  }
   std::ranges::sort(blobs, std::greater(), &Descriptor::size);
-  tell();
   at_once(
-      blobs.size(), threads_, [&](std::size_t i) { bring(blobs[i]); }, stop_);
+      blobs.size(), threads, [&](std::size_t i) { bring(blobs[i]); }, stop_);
 }
 
 void Copy::bring(const Descriptor& blob) {
@@ -326,10 +348,14 @@ Pull Copy::slowed(Pull pull) const {
              char* into, std::size_t room) { return pull(into, throttle->take(room, stop)); };
 }
 
-/// Parts before the whole, and what refers to something after it.
-void Copy::put_manifests() {
+/// Parts before the whole, and what refers to something after it. Where nothing does, the image
+/// comes with its first tag.
+void Copy::put_manifests(const std::vector<std::string>& tags) {
+  const bool alone = std::ranges::none_of(
+      parcels_, [](const Parcel& parcel) { return parcel.subject.has_value(); });
   for (auto parcel = parcels_.rbegin(); parcel != parcels_.rend(); ++parcel) {
-    if (parcel->subject || parcel->present) continue;
+    const bool with_tag = alone && !tags.empty() && std::next(parcel) == parcels_.rend();
+    if (parcel->subject || parcel->present || with_tag) continue;
     to_.put_manifest(repository_.at(parcel->manifest.digest), parcel->manifest.media_type,
                      parcel->manifest.bytes, stop_);
   }
@@ -365,13 +391,16 @@ void Copy::put_by_tag(const Parcel& parcel) {
 
 CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
   const StoredManifest root = root_and_target(tags);
-  walk(root);
+  const Parcel whole{root, {}, "", 0, is_root_there(root, tags)};
+  admit(whole);
+  bring_and_walk(whole);
   bring_blobs();
-  put_manifests();
+  put_manifests(tags);
   CopyOutcome outcome{root.digest, {}, {}, {}};
   for (const std::string& tag : tags) {
     const Reference named = repository_.with_tag(tag);
-    if (to_.find_tag(named, stop_) == root.digest) continue;
+    const bool known = options_.tags_differ || tag == tags.front();
+    if ((known ? named_there_ : to_.find_tag(named, stop_)) == root.digest) continue;
     to_.put_manifest(named, root.media_type, root.bytes, stop_);
     outcome.moved.push_back(tag);
   }
@@ -379,6 +408,28 @@ CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
   outcome.notes = std::move(notes_);
   outcome.arrived = std::move(arrived_);
   return outcome;
+}
+
+/// The image's own blobs need not wait for the questions after what refers to it.
+void Copy::bring_and_walk(const Parcel& whole) {
+  const std::array<std::function<void()>, 2> ways{[&] { bring_blobs(); },
+                                                  [&] {
+                                                    std::vector<Wish> wishes;
+                                                    look_below(whole, wishes);
+                                                    walk(std::move(wishes));
+                                                  }};
+  at_once(
+      ways.size(), ways.size(),
+      [&](std::size_t i) {
+        try {
+          ways[i]();
+        } catch (...) {
+          // The other way would be gone for nothing.
+          own_.request_stop();
+          throw;
+        }
+      },
+      stop_);
 }
 
 }  // namespace
@@ -410,13 +461,18 @@ Beside::Found Beside::find(const Digest& subject, const std::stop_token& stop) {
   return found;
 }
 
+void Beside::list(const std::stop_token& stop) {
+  const std::lock_guard lock(listing_);
+  if (tags_) return;
+  std::set<std::string> found;
+  for (std::string& each : client_.tags(repository_, stop))
+    if (each.starts_with("sha256-")) found.insert(std::move(each));
+  tags_ = std::move(found);
+}
+
 bool Beside::has_tag(const std::string& tag, const std::stop_token& stop) {
-  const std::lock_guard lock(mutex_);
-  if (!tags_) {
-    tags_.emplace();
-    for (std::string& each : client_.tags(repository_, stop))
-      if (each.starts_with("sha256-")) tags_->insert(std::move(each));
-  }
+  list(stop);
+  const std::lock_guard lock(listing_);
   return tags_->contains(tag);
 }
 

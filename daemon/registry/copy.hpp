@@ -27,6 +27,8 @@ class Beside {
     std::vector<std::string> tags;  ///< of cosign's own
   };
   Found find(const Digest& subject, const std::stop_token& stop);
+  /// Lists the tags, where that was not done yet.
+  void list(const std::stop_token& stop);
 
  private:
   bool has_tag(const std::string& tag, const std::stop_token& stop);
@@ -35,6 +37,7 @@ class Beside {
   const Reference repository_;
   std::mutex mutex_;
   bool without_api_ = false;
+  std::mutex listing_;  ///< of `tags_`; held while they are asked for
   std::optional<std::set<std::string>> tags_;
 };
 
@@ -49,6 +52,8 @@ struct CopyOptions {
   bool referrers = true;     ///< signatures, SBOMs and all else that refers to a copied manifest
   Beside* beside = nullptr;  ///< of the source, for whoever copies several images out of it
   Throttle* throttle = nullptr;  ///< beside the registry's own limit; null: none
+  /// It is known that no tag that is asked for names this image over there.
+  bool tags_differ = false;
 };
 
 /// How far a copy has come. Bytes are those of blobs, each counted once.

@@ -11,7 +11,8 @@
 namespace lighterman::registry {
 namespace {
 
-constexpr std::uint64_t small = 1 << 20;
+// What is sent again after a cut, to save each blob below it a round trip.
+constexpr std::uint64_t small = 8 << 20;
 constexpr std::uint64_t smallest_chunk = 64 << 10;
 constexpr std::uint64_t smallest_cut = 2 << 20;
 

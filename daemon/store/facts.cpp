@@ -59,6 +59,12 @@ void Store::put_fact(const std::string& scope, const std::string& name, const st
   });
 }
 
+void Store::forget_fact(const std::string& scope, const std::string& name) {
+  inside_->write(Watched::no, [&](Connection& database) {
+    database.perform("DELETE FROM facts WHERE scope = ? AND name = ?", scope, name);
+  });
+}
+
 std::int64_t Store::forget_findings(Instant before) {
   return inside_->write(Watched::no, [&](Connection& database) {
     return database.perform(

@@ -82,6 +82,13 @@ struct Store::Inside {
     }
   }
 
+  /// For what may be lost with the machine, though not with the process: found out anew at the cost
+  /// of a question, or of bytes that are sent again.
+  template <class Work>
+  void write_hint(Work&& work) {
+    writer.perform(work, Durability::lazy, {});
+  }
+
   Options options;
   Writer writer;
   Readers readers;

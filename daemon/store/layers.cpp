@@ -47,7 +47,7 @@ std::vector<std::string> Store::places(const std::string& host, const Digest& bl
 }
 
 void Store::put_place(const std::string& host, const std::string& repository, const Digest& blob) {
-  inside_->write(Watched::no, [&](Connection& database) {
+  inside_->write_hint([&](Connection& database) {
     database.perform("REPLACE INTO places (host, blob, repository) VALUES (?, ?, ?)", host, blob,
                      repository);
   });
@@ -55,7 +55,7 @@ void Store::put_place(const std::string& host, const std::string& repository, co
 
 void Store::forget_place(const std::string& host, const std::string& repository,
                          const Digest& blob) {
-  inside_->write(Watched::no, [&](Connection& database) {
+  inside_->write_hint([&](Connection& database) {
     database.perform("DELETE FROM places WHERE host = ? AND blob = ? AND repository = ?", host,
                      blob, repository);
   });
@@ -74,7 +74,7 @@ std::optional<UploadRecord> Store::find_upload(const Reference& repository,
 
 void Store::put_upload(const Reference& repository, const Digest& blob,
                        const UploadRecord& record) {
-  inside_->write(Watched::no, [&](Connection& database) {
+  inside_->write_hint([&](Connection& database) {
     database.perform(
         "REPLACE INTO uploads (repository, blob, location, offset, updated) VALUES (?, ?, ?, ?, ?)",
         repository.name(), blob, record.location, static_cast<std::int64_t>(record.offset),
@@ -83,7 +83,7 @@ void Store::put_upload(const Reference& repository, const Digest& blob,
 }
 
 void Store::forget_upload(const Reference& repository, const Digest& blob) {
-  inside_->write(Watched::no, [&](Connection& database) {
+  inside_->write_hint([&](Connection& database) {
     database.perform("DELETE FROM uploads WHERE repository = ? AND blob = ?", repository.name(),
                      blob);
   });

@@ -126,7 +126,8 @@ enum class Errand { notice, status };
 std::string lane_of(const PushEvent& event);
 
 /// Everything that outlives the daemon. SQLite in WAL mode with foreign keys; a call that returns
-/// has its change on disk (synchronous=FULL). Concurrent add() calls share one commit. Any thread.
+/// has its change on disk (synchronous=FULL), but for journal lines and for where blobs and uploads
+/// are, which a power cut may take. Concurrent add() calls share one commit. Any thread.
 /// Throws Error(internal) when the disk fails, Error(not_found) where a run does not exist.
 class Store {
  public:
@@ -269,6 +270,7 @@ class Store {
   std::optional<std::string> find_fact(const std::string& scope, const std::string& name) const;
   void put_fact(const std::string& scope, const std::string& name, const std::string& value);
   std::map<std::string, std::string> facts(const std::string& scope) const;
+  void forget_fact(const std::string& scope, const std::string& name);
   /// Drops the facts "RUN/..." in the scope "findings" of runs that ended before.
   std::int64_t forget_findings(Instant before);
   std::int64_t forget_scans(Instant before);  ///< the facts in the scope "scan" of older scans

@@ -6,6 +6,7 @@
 #include "cli/daemon.hpp"
 #include "core/text.hpp"
 #include "os/file.hpp"
+#include "registry/scene.hpp"
 #include "support/peers.hpp"
 
 namespace lighterman::cli {
@@ -42,6 +43,21 @@ struct TwoHarbours : Harbour {
   std::string name() const { return image().substr(image().rfind('/') + 1); }
   support::RealRegistry far;
 };
+
+/// What a repository had confirmed (201) is not confirmed to it a second time.
+void expect_nothing_confirmed_twice(const support::RealRegistry& registry,
+                                    const std::string& below) {
+  std::set<std::string> confirmed;
+  for (const std::string& line : split(registry.access_log(), '\n')) {
+    const bool blob =
+        has(line, concat("PUT ", below)) && has(line, "/blobs/uploads/") && has(line, " 201 ");
+    if (!blob) continue;
+    const std::size_t from = line.find("/v2/"), digest = line.find("digest=");
+    const std::string key = concat(line.substr(from, line.find("/blobs") - from),
+                                   line.substr(digest, line.find_first_of("& ", digest) - digest));
+    EXPECT_TRUE(confirmed.insert(key).second) << line;
+  }
+}
 
 TEST(Carry, WhatIsPublishedGoesOnToTheOtherRegistryAndIsShown) {
   TwoHarbours harbour;
@@ -124,17 +140,62 @@ TEST(Carry, AHundredReplicationsThatADeadDaemonLeftEndCompleteAndSendNothingTwic
   for (const int i : {0, count / 2, count - 1})
     peers.must("crane", {"validate", "--insecure", "--fast", "--remote",
                          concat(harbour.far.host(), "/many/r", i, ":1")});
-  // What a repository had confirmed (201) is not confirmed to it a second time.
-  std::set<std::string> confirmed;
-  for (const std::string& line : split(harbour.far.access_log(), '\n')) {
-    const bool blob =
-        has(line, "PUT /v2/many/") && has(line, "/blobs/uploads/") && has(line, " 201 ");
-    if (!blob) continue;
-    const std::size_t from = line.find("/v2/"), digest = line.find("digest=");
-    const std::string key = concat(line.substr(from, line.find("/blobs") - from),
-                                   line.substr(digest, line.find_first_of("& ", digest) - digest));
-    EXPECT_TRUE(confirmed.insert(key).second) << line;
+  expect_nothing_confirmed_twice(harbour.far, "/v2/many/");
+}
+
+/// So many images, no two with a layer in common, as tags v0, v1 and so on.
+void put_images(const Reference& repository, int count) {
+  test::Scene scene;
+  registry::Client client(test::Scene::options(repository.host()), scene.store);
+  const auto put = [&](const test::Blob& blob) {
+    client.bring(blob.source, repository, [](const Digest&, std::uint64_t, std::uint64_t) {}, {});
+    return concat(R"("digest":")", blob.digest(), R"(","size":)", blob.bytes.size(), '}');
+  };
+  for (int i = 0; i < count; ++i) {
+    const auto seed = static_cast<unsigned>(3 * i);
+    const test::Blob config(500, seed), small(30'000, seed + 1), large(1'500'000, seed + 2);
+    const std::string layer = concat(R"({"mediaType":")", media::oci_layer_gzip, R"(",)");
+    const std::string manifest =
+        concat(R"({"schemaVersion":2,"mediaType":")", media::oci_manifest,
+               R"(","config":{"mediaType":")", media::oci_config, R"(",)", put(config),
+               R"(,"layers":[)", layer, put(small), ',', layer, put(large), "]}");
+    client.put_manifest(repository.with_tag(concat('v', i)), std::string(media::oci_manifest),
+                        manifest, {});
   }
+}
+
+TEST(Carry, ADaemonThatIsKilledAgainAndAgainCarriesAHundredImagesAndSendsNothingTwice) {
+  constexpr int count = 100;
+  TwoHarbours harbour;
+  const Reference near = Reference::parse(the_registry().host() + "/killed/images");
+  put_images(near, count);
+  harbour.write_config(concat("replicate:\n  - {name: many, to: ", harbour.far.host(),
+                              "/there, from: ", near.name(), ", when: manual}\n"));
+  harbour.start();
+  ASSERT_EQ(harbour.say({"replicate", "many"}).code, 0);
+  const auto confirmed = [&] { return harbour.far.count_requests("PUT", "/blobs/uploads/"); };
+  int kills = 0;
+  // Wherever it is by then: between blobs, in the middle of one, before a tag.
+  for (const std::size_t blobs : {20U, 75U, 130U, 190U, 250U}) {
+    ASSERT_TRUE(
+        support::eventually([&] { return confirmed() >= blobs; }, std::chrono::seconds(60)));
+    harbour.kill();
+    ++kills;
+    harbour.start();
+  }
+  ASSERT_TRUE(harbour.all_carried());
+  EXPECT_EQ(kills, 5);
+
+  int done = 0;
+  const boost::json::value page = harbour.json({"replications", "--limit", "200"});
+  for (const auto& each : page.at("replications").as_array())
+    done += each.at("state") == "done" ? 1 : 0;
+  EXPECT_EQ(done, count);
+  EXPECT_TRUE(
+      has(harbour.say({"sync", near.name(), harbour.far.host() + "/there/images", "--dry-run"}).out,
+          concat(count, " tags are there already")));
+  EXPECT_GE(confirmed(), std::size_t{3 * count});
+  expect_nothing_confirmed_twice(harbour.far, "/v2/there/");
 }
 
 TEST(Carry, CopyAndSyncNeedNoDaemon) {

@@ -509,7 +509,7 @@ TEST(Engines, AreTakenByLabelAndPlatformAndNotWhileTheyDrain) {
   house.config.engines = {small, big, drained};
   house.start();
   const auto taken = [&](const BerthWish& wish) {
-    return house.yard->take_berth(wish, [] {}, {}).engine().options().name;
+    return house.yard->take_berth(wish, [](const std::string&) {}, {}).engine().options().name;
   };
   EXPECT_EQ(taken({.engine = "fast"}), "big");
   EXPECT_EQ(taken({.platform = "linux/arm64"}), "big");

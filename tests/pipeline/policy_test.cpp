@@ -116,7 +116,7 @@ TEST_F(Policy, TheBuildCacheOfAnEngineStaysBelowItsLimit) {
     return house.store->find_stage(run, "web", "engine")->result.at("cached_steps").as_int64();
   };
   const auto clear = [&] {
-    clear_leftovers(*house.yard, *house.store, house.staging->address(), system_now(),
+    clear_leftovers(*house.yard, *house.store, {house.staging->address(), system_now(), {}},
                     [](const auto& why) { ADD_FAILURE() << why; }, {});
   };
   clear();
@@ -136,11 +136,11 @@ return { on_staged = function(image) return deny "too large" end })");
   ASSERT_EQ(denied.state, RunState::denied) << denied.why;
   const std::string names = concat(house.staging->address(), "/*/*");
   engine::Engine& engine = house.yard->engine(house.config.engines.front().name);
-  clear_leftovers(*house.yard, *house.store, house.staging->address(),
-                  system_now() - std::chrono::hours(1), [](const auto&) {}, {});
+  ClearTerms terms{house.staging->address(), system_now(), std::chrono::hours(1)};
+  clear_leftovers(*house.yard, *house.store, terms, [](const auto&) {}, {});
   EXPECT_EQ(engine.names(names, {}).size(), 1U) << "somebody may still allow it";
-  clear_leftovers(*house.yard, *house.store, house.staging->address(),
-                  system_now() + std::chrono::hours(1), [](const auto&) {}, {});
+  terms.now += std::chrono::hours(2);
+  clear_leftovers(*house.yard, *house.store, terms, [](const auto&) {}, {});
   EXPECT_TRUE(engine.names(names, {}).empty());
 
   house.stop();

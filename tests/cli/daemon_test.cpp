@@ -59,7 +59,7 @@ TEST(Daemon, SaysWhatMadeAnImageThatSomebodyFoundInARegistry) {
     const Said said = harbour.say({"why", asked});
     EXPECT_EQ(said.code, 0) << said.err;
     for (const std::string& words :
-         {concat(digest, " (image)"), concat(harbour.image(), ": main, sha-"),
+         {concat(digest, " (image)"), concat(harbour.image(), ": latest, main, sha-"),
           std::string("run 1: image web of shop main "), std::string("\"Say first\" by "),
           std::string("because: to find it again"), std::string("base busybox"),
           std::string("tag main created")})

@@ -4,7 +4,7 @@
 
 namespace lighterman::api {
 
-/// openapi.json as it was when this was built.
+/// The parts of openapi/ put together, as they were when this was built.
 std::string_view description() noexcept;
 
 }  // namespace lighterman::api

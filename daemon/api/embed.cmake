@@ -1,8 +1,30 @@
-# Puts openapi.json into the program, so that what is served is what was tested.
-set(description_file ${PROJECT_SOURCE_DIR}/daemon/api/openapi.json)
-file(READ ${description_file} description)
+# Puts the API's description together, of openapi/, and into the program, so that what is served is
+# what was tested.
+file(GLOB description_parts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/daemon/api/openapi/*.json)
 set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY
-  CMAKE_CONFIGURE_DEPENDS ${description_file})
+  CMAKE_CONFIGURE_DEPENDS ${description_parts})
+foreach(kind paths schemas)
+  set(all_${kind} "")
+endforeach()
+foreach(part_path ${description_parts})
+  file(READ ${part_path} part)
+  if(part_path MATCHES "/openapi\\.json$")
+    set(description "${part}")
+    continue()
+  endif()
+  foreach(kind paths schemas)
+    string(JSON members ERROR_VARIABLE missing GET "${part}" ${kind})
+    if(NOT missing)
+      # Without its braces.
+      string(REGEX REPLACE "^{(.*)}$" "\\1" members "${members}")
+      string(APPEND all_${kind} "${separator_${kind}}${members}")
+      set(separator_${kind} ",")
+    endif()
+  endforeach()
+endforeach()
+foreach(kind paths schemas)
+  string(REPLACE "\"${kind}\": {}" "\"${kind}\": {${all_${kind}}}" description "${description}")
+endforeach()
 configure_file(${PROJECT_SOURCE_DIR}/daemon/api/description.cpp.in
   ${CMAKE_BINARY_DIR}/generated/api/description.cpp @ONLY)
 target_sources(lighterman_api PRIVATE ${CMAKE_BINARY_DIR}/generated/api/description.cpp)

@@ -2,6 +2,7 @@
 
 #include <boost/json/array.hpp>
 #include <condition_variable>
+#include <mutex>
 
 #include "api/exchange.hpp"
 #include "api/problem.hpp"
@@ -35,26 +36,34 @@ class TimedStop {
 }  // namespace
 
 bool Checkups::begin() {
-  const std::lock_guard lock(beginning_);
-  const bool busy = round_.with([](const Round& round) { return round.began && !round.ended; });
-  if (busy) return false;
-  round_.with([&](Round& round) { round = {clock_(), {}, {}, ""}; });
-  thread_ = std::jthread([this](const std::stop_token& stop) { perform(stop); });
-  return true;
+  return round_.with([&](Round& round) {
+    if (round.began && !round.ended) return false;
+    // First the thread, which waits for this lock before it tells anything: if there can be none,
+    // nothing has begun.
+    thread_ = std::jthread([this](const std::stop_token& stop) { perform(stop); });
+    round = {clock_(), {}, {}, ""};
+    return true;
+  });
+}
+
+void Checkups::stop() {
+  // Whoever hears of it does so without our lock.
+  round_.with([&](Round&) { return thread_.get_stop_source(); }).request_stop();
 }
 
 void Checkups::perform(const std::stop_token& stop) {
-  const TimedStop timed(stop, limit_);
+  std::optional<TimedStop> timed;
   std::string why;
   try {
+    timed.emplace(stop, limit_);
     examine_(
         [this](const Look& look) {
           round_.with([&](Round& round) { round.looks.push_back(look); });
         },
-        timed.token());
+        timed->token());
   } catch (const std::exception& error) {
     // Told to whoever waits for the end.
-    why = timed.token().stop_requested() && !stop.stop_requested()
+    why = timed && timed->token().stop_requested() && !stop.stop_requested()
               ? concat("not done within ", render_duration(limit_),
                        ": what comes after the last line does not answer")
               : error.what();

@@ -162,6 +162,18 @@ Run get_run(const Room& room, const Exchange& exchange) {
   return run;
 }
 
+bool is_seen(const Room& room, const Exchange& exchange, RunId run) {
+  const Scope& scope = exchange.caller.scope;
+  if (scope.is_all()) return true;
+  if (run == 0) return false;
+  try {
+    return scope.covers(room.store.get(run).event.source);
+  } catch (const Error&) {
+    // The run is gone, and nothing says any more whose it was.
+    return false;
+  }
+}
+
 void expect_all_sources(const Exchange& exchange) {
   if (exchange.caller.scope.is_all()) return;
   refuse(403, concat(render(exchange.caller), " is for the sources ",

@@ -67,6 +67,8 @@ std::int64_t place_behind(const std::string& cursor);
 RunId run_of(const Exchange& exchange);  ///< of "/runs/{id}"; refuses what is no number
 /// That run, where it is one of the caller's sources; to others it does not exist.
 Run get_run(const Room& room, const Exchange& exchange);
+/// Whether the run is one of the caller's sources; one that is gone is seen by those of all alone.
+bool is_seen(const Room& room, const Exchange& exchange, RunId run);
 /// A replication is seen by those who see the run that published its image.
 bool is_seen(const Room& room, const Exchange& exchange, const Replication& replication);
 /// Refuses (403) whoever is for some sources only: this concerns all.

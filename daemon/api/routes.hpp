@@ -2,6 +2,7 @@
 
 #include <boost/json/value.hpp>
 #include <functional>
+#include <mutex>
 #include <semaphore>
 #include <span>
 #include <string>
@@ -48,6 +49,7 @@ struct Room {
   Attempts& attempts;
   Callers& callers;
   Checkups& checkups;
+  std::mutex& verifying;  ///< held by who reads all of the audit trail
 };
 
 enum class Access {

@@ -1,6 +1,7 @@
 #include "api/server.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 #include "api/callers.hpp"
 #include "api/door.hpp"
@@ -28,7 +29,7 @@ struct Server::Inside {
         berths(std::max(1U, options.threads / 2)),
         followers(options, the_store),
         door({options, the_store, followers, readiness, planner, deeds, berths, image_counts,
-              sessions, attempts, callers, checkups},
+              sessions, attempts, callers, checkups, verifying},
              snapshots),
         front(options, berths, [this](auto& connection) { door.serve(connection); }) {}
 
@@ -45,6 +46,7 @@ struct Server::Inside {
   Followers followers;
   Sessions sessions;
   Attempts attempts;
+  std::mutex verifying;
   Door door;
   Front front;
 };
@@ -66,6 +68,8 @@ Server::~Server() {
 void Server::tend() {
   inside_->attempts.write_down(inside_->store, inside_->options.clock(), Attempts::Due::over);
 }
+
+void Server::stop_checkups() { inside_->checkups.stop(); }
 
 void Server::start() {
   inside_->front.listen();

@@ -88,6 +88,8 @@ class Server {
   /// Error(invalid) when it is none, Error(denied) when we may not listen there.
   void start();
   std::string address() const;  ///< "host:port" as bound; empty before start()
+  /// Asks a checkup that is under way to end: at its end the server would wait for it.
+  void stop_checkups();
   /// Does what is due by the clock; to be called every few seconds. Throws Error.
   void tend();
 

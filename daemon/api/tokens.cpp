@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <limits>
+#include <mutex>
 
 #include "api/exchange.hpp"
 #include "api/problem.hpp"
@@ -145,6 +146,9 @@ void list_audit(Room& room, Exchange& exchange) {
 void verify_audit(Room& room, Exchange& exchange) {
   expect_parameters(exchange, {});
   expect_all_sources(exchange);
+  const std::unique_lock alone(room.verifying, std::try_to_lock);
+  if (!alone)
+    refuse(409, "the audit trail is being verified for somebody else: wait until that is done");
   const store::Ledger ledger(room.store);
   audit::Check check;
   // Asked before the entries are read: those that come meanwhile are more, and not too many.

@@ -22,14 +22,39 @@ using boost::json::value;
 
 constexpr std::size_t least_digits = 12;  ///< of a digest; as many as people are shown
 constexpr std::size_t most_runs = 20;  ///< that one answer tells; an image may be made each night
-constexpr std::size_t most_looked = 1000;  ///< of them, to find those that the caller sees
-constexpr std::size_t most_others = 100;   ///< signatures of one repository, replications
+constexpr std::size_t most_others = 100;   ///< tags, signatures of one repository, replications
+constexpr std::size_t most_looked = 1000;  ///< of each, to find those that the caller sees
 
 /// A run that made the image, and the caller sees.
 struct SeenMaking {
   Run run;
   std::string image;
 };
+
+/// Those that one answer tells.
+template <class Each>
+struct Told {
+  std::vector<Each> list = {};
+  bool more = false;
+};
+
+/// How many to look at, so that `most` of them are seen and it is known whether there are more.
+std::size_t looks_for(const Exchange& exchange, std::size_t most) {
+  return exchange.caller.scope.is_all() ? most + 1 : most_looked;
+}
+
+/// The first `most` that the caller sees.
+template <class Each, class IsSeen>
+Told<Each> seen_of(std::vector<Each> all, std::size_t most, const IsSeen& seen) {
+  Told<Each> told;
+  for (Each& each : all) {
+    if (!seen(each)) continue;
+    told.more = told.list.size() == most;
+    if (told.more) break;
+    told.list.push_back(std::move(each));
+  }
+  return told;
+}
 
 /// What is known of one digest.
 struct KnownImage {
@@ -86,16 +111,23 @@ KnownImage find_by_digits(Room& room, const Exchange& exchange, const std::strin
     refuse(400, concat("\"", shortened(asked, 80), "\": a digest has 64 hex digits, and at least ",
                        least_digits, " of them are needed"));
   const store::Makings makings(room.store);
+  const std::optional<Digest> whole =
+      digits.size() == 64 ? std::optional(Digest::parse(concat("sha256:", digits))) : std::nullopt;
   std::vector<KnownImage> seen;
   const auto take = [&](const std::vector<Digest>& digests, std::string_view by) {
     for (const Digest& each : digests)
       if (KnownImage found = look_up(room, exchange, each, by); found.is_seen())
         seen.push_back(std::move(found));
   };
-  take(makings.manifests(digits, most_others), "digest");
-  if (seen.empty()) take(makings.manifests_of_configs(digits, most_others), "config");
+  if (whole) {
+    take({*whole}, "digest");
+    if (seen.empty()) take(makings.manifests_of(*whole, looks_for(exchange, 0)), "config");
+  } else {
+    take(makings.manifests(digits, most_others), "digest");
+    if (seen.empty()) take(makings.manifests_of_configs(digits, most_others), "config");
+  }
   if (seen.empty()) refuse_unknown(asked);
-  if (seen.size() > 1 && digits.size() < 64)
+  if (seen.size() > 1 && !whole)
     refuse(409, "ambiguous-digest", "Ambiguous digest",
            concat(seen.size(), " images begin with \"", digits, "\", such as ", seen.front().digest,
                   " and ", seen[1].digest, ": give more digits"));
@@ -103,6 +135,15 @@ KnownImage find_by_digits(Room& room, const Exchange& exchange, const std::strin
   return *std::ranges::max_element(seen, {}, [](const KnownImage& each) {
     return each.makings.empty() ? RunId{0} : each.makings.front().run.id;
   });
+}
+
+/// What the tag stands for, where the caller may know that it does.
+std::optional<Digest> find_by_tag(Room& room, const Exchange& exchange, const Reference& tag) {
+  std::optional<store::Carried> found;
+  if (const auto set = room.store.find_tag(tag)) found = store::Carried{set->digest, set->run};
+  if (!found) found = store::Makings(room.store).find_carried(tag);
+  if (!found || !is_seen(room, exchange, found->run)) return {};
+  return found->digest;
 }
 
 KnownImage find(Room& room, const Exchange& exchange, const std::string& asked) {
@@ -113,11 +154,8 @@ KnownImage find(Room& room, const Exchange& exchange, const std::string& asked) 
   if (!reference.digest() && !reference.tag())
     refuse(400, concat("\"", shortened(asked, 120),
                        "\" names a repository: add :tag, or @ and the digest"));
-  std::optional<Digest> digest = reference.digest();
-  if (!digest) {
-    if (const auto set = room.store.find_tag(reference)) digest = set->digest;
-  }
-  if (!digest) digest = store::Makings(room.store).find_carried(reference);
+  const std::optional<Digest> digest =
+      reference.digest() ? reference.digest() : find_by_tag(room, exchange, reference);
   if (!digest) refuse_unknown(asked);
   KnownImage found = look_up(room, exchange, *digest, reference.digest() ? "digest" : "tag");
   if (!found.is_seen()) refuse_unknown(asked);
@@ -239,10 +277,28 @@ object making_of(Room& room, const Exchange& exchange, const SeenMaking& making)
           {"actions", std::move(actions)}};
 }
 
-/// Where it is under which tags now, as far as runs of ours set them.
-std::map<Reference, std::set<std::string>> places_of(Room& room, const Exchange& exchange,
-                                                     const KnownImage& found,
-                                                     const array& makings) {
+/// The tags that are set to it now, as far as runs of the caller's sources set them.
+Told<store::SetTag> tags_of(Room& room, const Exchange& exchange, const Digest& digest) {
+  std::map<RunId, bool> seen;  // one run often sets several
+  return seen_of(store::Makings(room.store).tags(digest, looks_for(exchange, most_others)),
+                 most_others, [&](const store::SetTag& tag) {
+                   const auto known = seen.find(tag.run);
+                   if (known != seen.end()) return known->second;
+                   return seen[tag.run] = is_seen(room, exchange, tag.run);
+                 });
+}
+
+Told<Replication> replicas_of(Room& room, const Exchange& exchange, const Digest& digest) {
+  store::ReplicationFilter filter;
+  filter.digest = digest;
+  filter.limit = looks_for(exchange, most_others);
+  return seen_of(room.store.replications(filter), most_others,
+                 [&](const Replication& each) { return is_seen(room, exchange, each); });
+}
+
+/// Where it is, and under which tags.
+std::map<Reference, std::set<std::string>> places_of(const KnownImage& found, const array& makings,
+                                                     const std::vector<store::SetTag>& tags) {
   std::map<Reference, std::set<std::string>> places;
   for (const value& making : makings)
     for (const value& each : making.at("published").as_array())
@@ -251,12 +307,8 @@ std::map<Reference, std::set<std::string>> places_of(Room& room, const Exchange&
   if (found.publication)
     for (const PublishedTarget& each : found.publication->publication.targets)
       places[each.repository];
-  for (const store::SetTag& each : store::Makings(room.store).tags(found.digest)) {
-    const bool ours =
-        exchange.caller.scope.is_all() ||
-        std::ranges::any_of(found.makings, [&](const auto& one) { return one.run.id == each.run; });
-    if (ours) places[each.reference.bare()].insert(*each.reference.tag());
-  }
+  for (const store::SetTag& each : tags)
+    places[each.reference.bare()].insert(*each.reference.tag());
   return places;
 }
 
@@ -274,24 +326,35 @@ std::map<std::string, std::string> key_names(const Exchange& exchange) {
   return names;
 }
 
-array signatures_of(Room& room, const Exchange& exchange, const Digest& digest,
-                    const std::set<Reference>& repositories) {
-  const std::map<std::string, std::string> names = key_names(exchange);
-  array signatures;
+/// The newest in each repository; `more`: one of these has older ones.
+Told<SignatureRecord> signatures_of(Room& room, const Digest& digest,
+                                    const std::set<Reference>& repositories) {
+  Told<SignatureRecord> told;
   for (const Reference& repository : repositories) {
     store::SignatureFilter filter;
     filter.image = repository.at(digest);
-    filter.limit = most_others;
-    for (const SignatureRecord& each : room.store.signatures(filter)) {
-      const auto name = names.find(each.key_hint);
-      signatures.push_back({{"repository", repository.name()},
-                            {"key", name == names.end() ? value() : value(name->second)},
-                            {"key_hint", each.key_hint},
-                            {"predicate_type", each.predicate_type},
-                            {"form", each.form},
-                            {"artifact", each.artifact.text()},
-                            {"when", render_time(each.when)}});
-    }
+    filter.limit = most_others + 1;
+    Told<SignatureRecord> here = seen_of(room.store.signatures(filter), most_others,
+                                         [](const SignatureRecord&) { return true; });
+    std::ranges::move(here.list, std::back_inserter(told.list));
+    told.more = told.more || here.more;
+  }
+  return told;
+}
+
+array as_json(const Exchange& exchange, const std::vector<SignatureRecord>& records) {
+  const std::map<std::string, std::string> names = key_names(exchange);
+  array signatures;
+  signatures.reserve(records.size());
+  for (const SignatureRecord& each : records) {
+    const auto name = names.find(each.key_hint);
+    signatures.push_back({{"repository", each.image.name()},
+                          {"key", name == names.end() ? value() : value(name->second)},
+                          {"key_hint", each.key_hint},
+                          {"predicate_type", each.predicate_type},
+                          {"form", each.form},
+                          {"artifact", each.artifact.text()},
+                          {"when", render_time(each.when)}});
   }
   return signatures;
 }
@@ -317,22 +380,22 @@ void show_why(Room& room, Exchange& exchange) {
   if (more) found.makings.pop_back();
   array makings;
   for (const SeenMaking& each : found.makings) makings.push_back(making_of(room, exchange, each));
-  const auto places = places_of(room, exchange, found, makings);
+  const Told<store::SetTag> tags = tags_of(room, exchange, found.digest);
+  const auto places = places_of(found, makings, tags.list);
   array names, replicas;
   std::set<Reference> repositories;
-  for (const auto& [repository, tags] : places) {
+  for (const auto& [repository, here] : places) {
     repositories.insert(repository);
-    const std::vector<std::string> list(tags.begin(), tags.end());
+    const std::vector<std::string> list(here.begin(), here.end());
     names.push_back({{"repository", repository.name()}, {"tags", json_array(list)}});
   }
-  store::ReplicationFilter carried;
-  carried.digest = found.digest;
-  carried.limit = most_others;
-  for (const Replication& each : room.store.replications(carried)) {
-    if (!is_seen(room, exchange, each)) continue;
+  const Told<Replication> carried = replicas_of(room, exchange, found.digest);
+  replicas.reserve(carried.list.size());
+  for (const Replication& each : carried.list) {
     replicas.push_back(to_json(each));
     if (each.state == ReplicationState::done) repositories.insert(each.target);
   }
+  const Told<SignatureRecord> signatures = signatures_of(room, found.digest, repositories);
   const auto& publication = found.publication;
   const bool scanned = publication && publication->last;
   answer(exchange, object{{"asked", asked},
@@ -340,10 +403,13 @@ void show_why(Room& room, Exchange& exchange) {
                           {"digest", found.digest.text()},
                           {"kind", kind_of(makings)},
                           {"names", std::move(names)},
+                          {"more_tags", tags.more},
                           {"denied", publication ? publication->publication.denied : ""},
                           {"scan", scanned ? value(to_json(*publication->last)) : value()},
-                          {"signatures", signatures_of(room, exchange, found.digest, repositories)},
+                          {"signatures", as_json(exchange, signatures.list)},
+                          {"more_signatures", signatures.more},
                           {"replicas", std::move(replicas)},
+                          {"more_replicas", carried.more},
                           {"runs", std::move(makings)},
                           {"more_runs", more}});
 }

@@ -184,6 +184,7 @@ class Daemon {
     stopping_ = true;
     log_.info("stopping", {{"limit", render_duration(current()->stop_limit)}});
     watcher_.reset();
+    server_->stop_checkups();
     workers_->stop(current()->stop_limit);
     note("stop", "");
   }

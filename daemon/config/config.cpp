@@ -108,6 +108,8 @@ std::map<std::string, Image> parse_repository_file(const std::string& text, cons
       image.ssh = operators->second.ssh;
       image.cache_from = operators->second.cache_from;
       image.cache_to = operators->second.cache_to;
+      for (const auto& [context_name, context] : operators->second.contexts)
+        image.contexts.insert_or_assign(context_name, context);
       image.limits = operators->second.limits;
     }
   }

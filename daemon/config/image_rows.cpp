@@ -88,8 +88,9 @@ void read_contexts(Image& to, const Value& value) {
     const auto given = inner.text("a folder, docker-image://REFERENCE or source:NAME#REF:FOLDER");
     if (!given) continue;
     try {
-      Reference::parse(name);
-      to.contexts[name] = parse_named_context(*given);
+      const bool fresh =
+          to.contexts.insert_or_assign(context_name(name), parse_named_context(*given)).second;
+      if (!fresh) inner.refuse("is named twice");
     } catch (const Error& error) {
       inner.refuse(error.what());
     }
@@ -172,8 +173,9 @@ std::vector<Row<Image>> repository_rows() {
              "auto: an image that was built of the same files in the same way is tagged again",
              parse_reuse, {"auto", "never"}),
       row("reproducible", &Image::reproducible,
-          "A commit gives the same digest whenever it is built: no time in the image is later than "
-          "the commit's"),
+          "Building a commit gives the same digest at any time: file times are limited to 1980, or "
+          "to "
+          "the argument SOURCE_DATE_EPOCH, and the image is as old as its commit"),
       row("no_cache", &Image::no_cache, "Build every step anew"),
       row("pull", &Image::pull, "Look for newer base images at each build"),
   };

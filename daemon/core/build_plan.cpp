@@ -1,5 +1,7 @@
 #include "core/build_plan.hpp"
 
+#include <algorithm>
+
 #include "core/choices.hpp"
 #include "core/json.hpp"
 
@@ -79,6 +81,19 @@ NamedContext parse_named_context(std::string_view given) {
   return context;
 }
 
+std::string context_name(std::string_view given) {
+  const Reference reference = Reference::parse(given);
+  constexpr std::string_view official = "library/";
+  std::string name = reference.name();
+  if (reference.host() == "docker.io") {
+    name = reference.repository();
+    if (name.starts_with(official)) name.erase(0, official.size());
+  }
+  if (reference.tag() && reference.tag() != "latest") name += concat(':', *reference.tag());
+  if (reference.digest()) name += concat('@', *reference.digest());
+  return name;
+}
+
 std::string render(const NamedContext& context) {
   if (!context.image.empty()) return concat("docker-image://", context.image);
   if (context.source.empty()) return context.folder;
@@ -91,6 +106,22 @@ boost::json::object to_json(const TagPlan& plan) {
   boost::json::object tag{{"tag", plan.tag}, {"moving", plan.moving}};
   if (!plan.version.empty()) tag["version"] = plan.version;
   return tag;
+}
+
+std::string cache_apart(const std::string& cache_to, std::string_view part) {
+  if (cache_to.empty()) return {};
+  const Reference cache = Reference::parse(cache_to);
+  std::string tag = concat(cache.tag().value_or("latest"), '-', part);
+  std::ranges::replace_if(
+      tag,
+      [](char c) {
+        const bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        return !plain && c != '.' && c != '_' && c != '-';
+      },
+      '-');
+  constexpr std::size_t longest_tag = 128;
+  return concat(cache.name(), ':', tag.substr(0, longest_tag));
 }
 
 void set_platforms(BuildPlan& plan, std::vector<std::string> platforms) {

@@ -47,6 +47,9 @@ struct NamedContext {
 };
 /// "docker-image://REFERENCE", "source:NAME[#REF[:FOLDER]]" or a folder. Throws Error(invalid).
 NamedContext parse_named_context(std::string_view given);
+/// The name as BuildKit looks it up, however long it was written: "alpine" for
+/// "docker.io/library/alpine:latest". Throws Error(invalid) for what FROM could not name.
+std::string context_name(std::string_view given);
 std::string render(const NamedContext& context);
 
 struct BuildLimits {
@@ -72,7 +75,7 @@ struct BuildPlan {
   Builder builder = Builder::automatic;
   StagingWay staging = StagingWay::automatic;
   Reuse reuse = Reuse::automatic;
-  bool reproducible = false;  ///< no time in it is later than SOURCE_DATE_EPOCH, or the commit's
+  bool reproducible = false;  ///< its times do not tell when it was built
   bool no_cache = false;
   bool pull = false;
   std::map<std::string, std::string> args;
@@ -89,6 +92,10 @@ struct BuildPlan {
 
 /// One platform is built as it is, several as parts of an index.
 void set_platforms(BuildPlan& plan, std::vector<std::string> platforms);
+
+/// Gives one of several builds of an image a tag of its own for its cache ("main-linux-arm64"):
+/// they would overwrite each other's.
+std::string cache_apart(const std::string& cache_to, std::string_view part);
 
 boost::json::value to_json(const BuildPlan& plan);
 BuildPlan build_plan_from(const boost::json::value& given);

@@ -1,6 +1,8 @@
 #include "core/findings.hpp"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "core/choices.hpp"
 #include "core/json.hpp"
@@ -113,13 +115,20 @@ json::value to_json(const Finding& finding) {
 }
 
 void unite(Findings& findings, const Findings& more) {
-  for (const Finding& finding : more.list) {
-    const bool known = std::ranges::any_of(findings.list, [&](const Finding& each) {
-      return each.id == finding.id && each.package == finding.package &&
-             each.installed == finding.installed;
-    });
-    if (!known) findings.list.push_back(finding);
-  }
+  if (findings.subject != more.subject) findings.subject.reset();
+  for (const std::string& warning : more.warnings)
+    if (std::ranges::find(findings.warnings, warning) == findings.warnings.end())
+      findings.warnings.push_back(warning);
+  const auto key = [](const Finding& each) {
+    return std::tuple<std::string_view, std::string_view, std::string_view>(each.id, each.package,
+                                                                            each.installed);
+  };
+  // The keys look into the list, which must not move.
+  findings.list.reserve(findings.list.size() + more.list.size());
+  std::set<decltype(key(Finding()))> known;
+  for (const Finding& each : findings.list) known.insert(key(each));
+  for (const Finding& each : more.list)
+    if (known.insert(key(each)).second) findings.list.push_back(each);
 }
 
 json::value to_json(const Findings& findings) {

@@ -68,7 +68,7 @@ struct Findings {
   std::string database_version;
   std::optional<Instant> database_time;
   Instant scanned{};
-  std::optional<Digest> subject;      ///< the image's manifest
+  std::optional<Digest> subject;      ///< the image's manifest; empty: not known, or several
   std::vector<std::string> warnings;  ///< for people: "the database is 9d old"
   std::vector<Finding> list;
 
@@ -84,7 +84,8 @@ struct Findings {
 };
 
 boost::json::value to_json(const Finding& finding);
-/// Adds what is not there yet: another vulnerability, package or version.
+/// Adds what is not there yet: another vulnerability, package or version, another warning. What is
+/// said of two images has no subject.
 void unite(Findings& findings, const Findings& more);
 boost::json::value to_json(const Findings& findings);  ///< with "counts", for readers
 Findings findings_from(const boost::json::value& given);

@@ -1,6 +1,7 @@
 // The classic builder's stream: text for people, with the image of each stage as a field beside it.
 // The text is read only to show steps; whether the build went well is never taken from it.
 #include <charconv>
+#include <utility>
 
 #include "core/colors.hpp"
 #include "engine/progress.hpp"
@@ -91,12 +92,14 @@ class Classic final : public Progress {
       told_ = true;
       tell({BuildNews::Kind::step_cached, step_, {}, false, line_});
     } else if (text.starts_with(running) && is_short_id(text.substr(running.size()))) {
-      leave(Leaving::Kind::container, text.substr(running.size()));
+      // A step may print the same words, but only after the builder's own.
+      if (!std::exchange(contained_, true)) {
+        leave(Leaving::Kind::container, text.substr(running.size()));
+      }
     } else if (is_short_id(text)) {
-      const bool there = from_ || told_;
-      leave(!pulled_.empty() ? Leaving::Kind::pulled
-            : there          ? Leaving::Kind::used
-                             : Leaving::Kind::made,
+      leave(from_ && !pulled_.empty() ? Leaving::Kind::pulled
+            : from_ || told_          ? Leaving::Kind::used
+                                      : Leaving::Kind::made,
             text);
     }
   }
@@ -106,7 +109,7 @@ class Classic final : public Progress {
   void begin_step(const Step& step) {
     step_ = concat('[', step.number, '/', step.count, "] ", one_line(step.text));
     line_ = dockerfile_.line_of_instruction(step.number, step.text);
-    told_ = running_ = false;
+    told_ = running_ = contained_ = false;
     pulled_.clear();
     from_ = lower(step.text).starts_with("from ");
     ++steps_;
@@ -123,9 +126,10 @@ class Classic final : public Progress {
   std::string step_;
   std::string pulled_;  ///< the base that the step fetched
   int line_ = 0;
-  bool from_ = false;     ///< the step begins a stage
-  bool told_ = false;     ///< how the step ended
-  bool running_ = false;  ///< it wrote something of its own
+  bool from_ = false;       ///< the step begins a stage
+  bool told_ = false;       ///< how the step ended
+  bool running_ = false;    ///< it wrote something of its own
+  bool contained_ = false;  ///< its container was named
   unsigned steps_ = 0, cached_ = 0;
 };
 

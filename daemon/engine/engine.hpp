@@ -93,7 +93,8 @@ struct BuildNews {
   int line = 0;  ///< in the Dockerfile, 0: not known
 };
 
-/// What the classic builder leaves in the engine on its way, as it comes to be.
+/// What the classic builder leaves in the engine on its way, as it comes to be. It tells so among
+/// what the steps print, so an id counts only where the engine says that it came to be just then.
 struct Leaving {
   enum class Kind {
     made,      ///< an image, after one step
@@ -130,6 +131,9 @@ struct BuildRequest {
   std::function<std::string(const std::string& id)> ssh_agent;
   /// Hosts whose logins the classic builder gets with the request: it cannot ask as BuildKit does.
   std::vector<std::string> login_hosts;
+  /// What the plan's named images are now: name of the context -> reference by digest. One that is
+  /// missing here is taken by the plan's reference.
+  std::map<std::string, std::string> images;
   std::string dockerfile_text;  ///< to find the line of a failed step; empty: lines are not known
   std::function<void(const BuildNews&)> news;  ///< one thread at a time
   std::function<void(const Leaving&)> leaves;  ///< likewise

@@ -65,7 +65,7 @@ class Auth final : public filesync::Auth::Service {
                                    const filesync::GetTokenAuthorityRequest* question,
                                    filesync::GetTokenAuthorityResponse* answer) override {
     return with_login(question->host(), [&](const std::string& host, const Login& login) {
-      answer->set_publickey(TokenAuthority(host, login, question->salt()).public_key());
+      answer->set_publickey(token_authority(host, login, question->salt()).public_key());
     });
   }
   ::grpc::Status VerifyTokenAuthority(::grpc::ServerContext*,
@@ -85,6 +85,7 @@ class Auth final : public filesync::Auth::Service {
                         {question->scopes().begin(), question->scopes().end()}});
       answer->set_token(token.value.reveal());
       answer->set_expiresin(token.life.count());
+      answer->set_issuedat(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
     });
   }
 

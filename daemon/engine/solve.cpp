@@ -36,9 +36,10 @@ void say_plan(moby::SolveRequest& to, const BuildRequest& request) {
   for (const auto& [name, value] : plan.args) say[concat("build-arg:", name)] = value;
   for (const auto& [name, value] : plan.labels) say[concat("label:", name)] = value;
   for (const auto& [name, context] : plan.contexts) {
-    say[concat("context:", name)] = context.image.empty()
-                                        ? concat("local:", named_folder(name))
-                                        : concat("docker-image://", context.image);
+    const auto pinned = request.images.find(name);
+    const std::string& image = pinned == request.images.end() ? context.image : pinned->second;
+    say[concat("context:", name)] =
+        image.empty() ? concat("local:", named_folder(name)) : concat("docker-image://", image);
   }
 }
 
@@ -56,6 +57,8 @@ void say_caches(moby::SolveRequest& to, const BuildPlan& plan, bool write) {
   say["mode"] = "max";
   // As an image's manifest: not all registries take an index of layers.
   say["image-manifest"] = say["oci-mediatypes"] = "true";
+  // A cache that cannot be written is no reason to lose the image.
+  say["ignore-error"] = "true";
 }
 
 }  // namespace
@@ -113,7 +116,8 @@ void Solve::run(net::Request open, TracedProgress& progress, const std::stop_tok
   }
   progress.finish();
   if (!outcome.ok()) return progress.fail(outcome.error_message());
-  progress.end(answer.exporterresponse().at("containerimage.digest"));
+  const auto image = answer.exporterresponse().find("containerimage.digest");
+  if (image != answer.exporterresponse().end()) progress.end(image->second);
 }
 
 }  // namespace lighterman::engine

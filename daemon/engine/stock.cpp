@@ -23,6 +23,7 @@ std::vector<StockedImage> Stock::images(const std::stop_token& stop) {
     const Fields fields(value, "image");
     StockedImage& image = images.emplace_back();
     image.id = fields.text("Id");
+    image.created = Instant{std::chrono::seconds(fields.integer_or("Created", 0))};
     for (const char* key : {"RepoTags", "RepoDigests"})
       for (const boost::json::value& name : fields.list(key))
         // Of what has none, engines write "<none>:<none>".
@@ -30,6 +31,18 @@ std::vector<StockedImage> Stock::images(const std::stop_token& stop) {
           image.names.emplace_back(name.get_string());
   }
   return images;
+}
+
+std::vector<StockedContainer> Stock::containers(const std::stop_token& stop) {
+  std::vector<StockedContainer> containers;
+  const boost::json::value list = get("/containers/json?all=1", "listing containers", stop);
+  containers.reserve(list.get_array().size());
+  for (const boost::json::value& value : list.get_array()) {
+    const Fields fields(value, "container");
+    containers.push_back(
+        {fields.text("Id"), Instant{std::chrono::seconds(fields.integer_or("Created", 0))}});
+  }
+  return containers;
 }
 
 std::vector<std::string> Stock::ancestors(const std::string& image, const std::stop_token& stop) {

@@ -12,6 +12,11 @@ namespace lighterman::engine {
 struct StockedImage {
   std::string id;                  ///< "sha256:..."
   std::vector<std::string> names;  ///< with tags and with digests; empty: nobody named it
+  Instant created{};
+};
+struct StockedContainer {
+  std::string id;
+  Instant created{};
 };
 
 /// What an engine has, down to what has no name. Nothing is removed by force, nor what lies below
@@ -21,6 +26,8 @@ class Stock {
   explicit Stock(const Options& options) : wire_(options) {}
 
   std::vector<StockedImage> images(const std::stop_token& stop);
+  /// Running or not.
+  std::vector<StockedContainer> containers(const std::stop_token& stop);
   /// Ids of the images that this one was made from, nearest first, as far as they are here.
   std::vector<std::string> ancestors(const std::string& image, const std::stop_token& stop);
 

@@ -4,7 +4,9 @@
 #include <charconv>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -42,33 +44,47 @@ std::int64_t number_in(std::string_view header, Field field) {
   return value;
 }
 
+/// The sum of the header's bytes, its own field taken as spaces.
+unsigned sum_of(std::string_view header) {
+  unsigned sum = 0;
+  for (std::size_t at = 0; at < header.size(); ++at) {
+    const bool own = at >= sum_field.at && at < sum_field.at + sum_field.length;
+    sum += own ? ' ' : static_cast<unsigned char>(header[at]);
+  }
+  return sum;
+}
+
 /// Puts the time in and makes the header's sum right again.
 void put_time(std::string& header, std::int64_t seconds) {
   char digits[16];
   std::snprintf(digits, sizeof digits, "%011llo", static_cast<unsigned long long>(seconds));
   header.replace(time_field.at, 11, digits, 11);
   header[time_field.at + 11] = '\0';
-  header.replace(sum_field.at, sum_field.length, sum_field.length, ' ');
-  unsigned sum = 0;
-  for (const char c : header) sum += static_cast<unsigned char>(c);
-  std::snprintf(digits, sizeof digits, "%06o", sum);
+  std::snprintf(digits, sizeof digits, "%06o", sum_of(header));
   header.replace(sum_field.at, 7, digits, 7);
 }
 
-/// "30 mtime=1700000000.123456789\n" and its like, of the same length afterwards.
-void limit_pax_times(std::string& records, std::int64_t latest) {
+/// "30 mtime=1700000000.123456789\n" and its like, of the same length afterwards. Returns what
+/// "size" says of the entry behind them: more than a header has room for.
+std::optional<std::uint64_t> limit_pax_times(std::string& records, std::int64_t latest) {
+  std::optional<std::uint64_t> size;
   for (std::size_t at = 0; at < records.size();) {
     std::size_t length = 0;
     const char* const end = records.data() + records.size();
     const auto [after, wrong] = std::from_chars(records.data() + at, end, length);
     // Behind the last record there are zeros up to the block's end.
-    if (wrong != std::errc{} || length == 0 || length > records.size() - at) return;
+    if (wrong != std::errc{} || length == 0 || length > records.size() - at) break;
     const std::size_t name = static_cast<std::size_t>(after - records.data()) + 1;
     const std::size_t equals = records.find('=', name);
     const std::size_t stop = at + length - 1;
     at += length;
     if (equals == std::string::npos || equals >= stop) continue;
     const std::string_view key = std::string_view(records).substr(name, equals - name);
+    if (key == "size") {
+      std::uint64_t given = 0;
+      std::from_chars(records.data() + equals + 1, records.data() + stop, given);
+      size = given;
+    }
     if (key != "mtime" && key != "atime" && key != "ctime") continue;
     std::int64_t seconds = 0;
     const auto [point, bad] =
@@ -82,6 +98,7 @@ void limit_pax_times(std::string& records, std::int64_t latest) {
         records.begin() + static_cast<std::ptrdiff_t>(equals + 1 + whole),
         records.begin() + static_cast<std::ptrdiff_t>(stop), [](char c) { return c != '.'; }, '0');
   }
+  return size;
 }
 
 class TimeLimit {
@@ -123,18 +140,28 @@ class TimeLimit {
   void look_at_header() {
     // The end of the archive.
     if (ready_.find_first_not_of('\0') == std::string::npos) return;
+    if (number_in(ready_, sum_field) != static_cast<std::int64_t>(sum_of(ready_))) {
+      throw Error(ErrorKind::invalid, "a tar header's checksum is wrong");
+    }
     if (number_in(ready_, time_field) > latest_) put_time(ready_, latest_);
     const std::int64_t size = number_in(ready_, size_field);
     if (size < 0) throw Error(ErrorKind::invalid, "a tar header has a size below zero");
     const char type = ready_[type_at];
     // Links, folders and devices have no content, whatever their size says.
-    if (type >= '1' && type <= '6') return;
-    content_ = (static_cast<std::uint64_t>(size) + block - 1) / block * block;
-    if (type != 'x' && type != 'g') return;
+    if (type >= '1' && type <= '6') {
+      pax_size_.reset();
+      return;
+    }
+    const bool pax = type == 'x' || type == 'g';
+    const std::uint64_t bytes =
+        pax ? static_cast<std::uint64_t>(size) : std::exchange(pax_size_, {}).value_or(size);
+    content_ = (bytes + block - 1) / block * block;
+    if (!pax) return;
     if (content_ > pax_limit) throw Error(ErrorKind::invalid, "a pax header of a tar is too large");
     std::string records = gather(content_);
     content_ = 0;
-    limit_pax_times(records, latest_);
+    const auto behind = limit_pax_times(records, latest_);
+    if (type == 'x') pax_size_ = behind;
     ready_ += records;
   }
 
@@ -142,7 +169,8 @@ class TimeLimit {
   const std::int64_t latest_;
   std::string ready_;
   std::size_t at_ = 0;
-  std::uint64_t content_ = 0;  ///< bytes to pass on as they are, padding included
+  std::optional<std::uint64_t> pax_size_;  ///< of the next entry
+  std::uint64_t content_ = 0;              ///< bytes to pass on as they are, padding included
 };
 
 }  // namespace

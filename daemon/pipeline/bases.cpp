@@ -247,12 +247,33 @@ std::vector<Base> bases_in(const engine::Dockerfile& dockerfile, const BuildPlan
   std::map<std::string, std::string> args = plan.args;
   args.merge(platform_args(plan.platform));
   for (const auto& each : dockerfile.bases(args)) {
-    const NamedContext* named = find_context(plan, each.image);
-    if (named != nullptr && named->image.empty()) continue;
+    if (find_context(plan, each.image) != nullptr) continue;
     Base& base = bases.emplace_back();
-    base.image = named != nullptr ? named->image : each.image;
+    base.image = each.image;
     base.stage = each.stage;
     if (const auto reference = find_reference(base.image)) base.digest = reference->digest();
+  }
+  return bases;
+}
+
+std::vector<Base> named_bases(const engine::Dockerfile& dockerfile, const BuildPlan& plan,
+                              engine::Engine& engine, Yard& yard, const std::stop_token& stop) {
+  std::vector<Base> bases;
+  const auto froms = dockerfile.bases(plan.args);
+  for (const auto& [name, context] : plan.contexts) {
+    if (context.image.empty()) continue;
+    Base& base = bases.emplace_back();
+    base.image = context.image;
+    for (const auto& from : froms)
+      if (find_context(plan, from.image) == &context) base.stage = from.stage;
+    const Reference image = Reference::parse(context.image);
+    base.digest = image.digest();
+    if (base.digest || (!plan.pull && engine.find_image(context.image, stop))) continue;
+    const Reference tagged = image.tag() ? image : image.with_tag("latest");
+    base.digest = yard.registry(image.host()).find_tag(tagged, stop);
+    if (base.digest) continue;
+    throw Error(ErrorKind::not_found,
+                concat("context \"", name, "\": there is no image ", context.image));
   }
   return bases;
 }
@@ -287,6 +308,8 @@ std::vector<Base> BaseWatch::finish(engine::Engine& engine, Builder builder,
       taken.push_back(true);
     }
   }
+  bases_.insert(bases_.end(), named_.begin(), named_.end());
+  taken.resize(bases_.size(), true);
   for (std::size_t at = 0; at < bases_.size(); ++at) {
     Base& base = bases_[at];
     const auto wanted = find_reference(base.image);
@@ -340,21 +363,27 @@ std::size_t count_base_layers(const std::vector<Base>& bases, const engine::Insp
                               engine::Engine& engine, Yard& yard, store::Store& store,
                               const std::stop_token& stop) {
   std::size_t most = 0;
+  const auto count = [&](const std::vector<DiffId>& layers) {
+    const bool begins = layers.size() <= image.layers.size() &&
+                        std::equal(layers.begin(), layers.end(), image.layers.begin());
+    if (begins) most = std::max(most, layers.size());
+    return begins;
+  };
   for (const Base& base : bases) {
     const auto reference = find_reference(base.image);
-    const bool by_digest = base.digest && reference;
-    const auto here = engine.find_image(by_digest               ? reference->at(*base.digest).text()
-                                        : base.image_id.empty() ? base.image
-                                                                : base.image_id,
-                                        stop);
-    const std::vector<DiffId> layers =
-        here        ? here->layers
-        : by_digest ? BaseLook(yard, store, image.os, image.architecture, stop)
-                          .layers(reference->at(*base.digest))
-                    : std::vector<DiffId>();
-    const bool begins_with_it = layers.size() <= image.layers.size() &&
-                                std::equal(layers.begin(), layers.end(), image.layers.begin());
-    if (begins_with_it) most = std::max(most, layers.size());
+    const bool published = base.digest && reference;
+    const std::string name = published               ? reference->at(*base.digest).text()
+                             : base.image_id.empty() ? base.image
+                                                     : base.image_id;
+    const auto here = engine.find_image(name, stop);
+    if ((here && count(here->layers)) || !published) continue;
+    try {
+      BaseLook look(yard, store, image.os, image.architecture, stop);
+      count(look.layers(reference->at(*base.digest)));
+    } catch (const Error& error) {
+      // Its registry has it no more, or has it for other platforms: what it gave is the build's.
+      if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::denied) throw;
+    }
   }
   return most;
 }

@@ -32,13 +32,20 @@ std::vector<Base> bases_from(const boost::json::value& given);
 /// As the Dockerfile has them; nothing more is known.
 std::vector<Base> bases_in(const engine::Dockerfile& dockerfile, const BuildPlan& plan);
 
+/// The images that the plan's named contexts stand for, as they are now: what the engine has of
+/// that name, unless the plan pulls, else what the registry has. Error(not_found) where neither has
+/// it.
+std::vector<Base> named_bases(const engine::Dockerfile& dockerfile, const BuildPlan& plan,
+                              engine::Engine& engine, Yard& yard, const std::stop_token& stop);
+
 /// Finds out which images a build really took: BuildKit names them in its steps, with the digest
 /// where it asked a registry; what it took from the engine's own images, the engine knows. One
 /// thread at a time.
 class BaseWatch {
  public:
-  BaseWatch(const engine::Dockerfile& dockerfile, const BuildPlan& plan)
-      : bases_(bases_in(dockerfile, plan)) {}
+  /// `named`: those of named_bases().
+  BaseWatch(const engine::Dockerfile& dockerfile, const BuildPlan& plan, std::vector<Base> named)
+      : bases_(bases_in(dockerfile, plan)), named_(std::move(named)) {}
 
   void see(const std::string& step);
   /// After the build. Images that the Dockerfile brings in by another way than FROM are added.
@@ -46,7 +53,7 @@ class BaseWatch {
 
  private:
   std::vector<Reference> seen_;  ///< in the order of their steps
-  std::vector<Base> bases_;
+  std::vector<Base> bases_, named_;
 };
 
 /// Who is asked what a base's name means by now. A build that does not pull takes what the engine

@@ -31,7 +31,8 @@ std::string render(const Holding& holding) {
   return boost::json::serialize(boost::json::object{{"kind", render(holding.kind)},
                                                     {"base", holding.base},
                                                     {"run", holding.run},
-                                                    {"used", render_time(holding.used)}});
+                                                    {"used", render_time(holding.used)},
+                                                    {"made", render_time(holding.made)}});
 }
 
 Holding parse(const std::string& id, const std::string& kept) {
@@ -45,10 +46,17 @@ Holding parse(const std::string& id, const std::string& kept) {
   holding.base = fields.text_or("base", "");
   holding.run = fields.integer("run");
   holding.used = fields.time_or("used", {});
+  holding.made = fields.time_or("made", {});
   return holding;
 }
 
 }  // namespace
+
+bool is_of_then(const Holding& holding, Instant created) {
+  // Clocks differ, and a step that takes long is told of when it is over.
+  constexpr std::chrono::minutes apart{5};
+  return holding.made - apart < created && created < holding.made + apart;
+}
 
 Holdings::Holdings(store::Store& store, const std::string& engine)
     : store_(store), scope_(concat("left/", engine)) {}
@@ -56,23 +64,22 @@ Holdings::Holdings(store::Store& store, const std::string& engine)
 void Holdings::put(const Holding& holding) { store_.put_fact(scope_, holding.id, render(holding)); }
 
 void Holdings::touch(const std::string& id, RunId run, Instant now) {
-  const auto kept = store_.find_fact(scope_, id);
-  if (!kept) return;
-  Holding holding = parse(id, *kept);
-  holding.run = run;
-  holding.used = now;
-  put(holding);
+  auto holding = find(id);
+  if (!holding) return;
+  holding->run = run;
+  holding->used = now;
+  put(*holding);
 }
 
 void Holdings::see(const engine::Leaving& leaving, RunId run, Instant now) {
   using Way = engine::Leaving::Kind;
   switch (leaving.kind) {
     case Way::made:
-      return put({Kind::image, leaving.id, "", run, now});
+      return put({Kind::image, leaving.id, "", run, now, now});
     case Way::pulled:
-      return put({Kind::base, leaving.id, leaving.name, run, now});
+      return put({Kind::base, leaving.id, leaving.name, run, now, now});
     case Way::container:
-      return put({Kind::container, leaving.id, "", run, now});
+      return put({Kind::container, leaving.id, "", run, now, now});
     case Way::used:
       return touch(leaving.id, run, now);
   }
@@ -80,7 +87,11 @@ void Holdings::see(const engine::Leaving& leaving, RunId run, Instant now) {
 
 void Holdings::forget(const Holding& holding) { store_.forget_fact(scope_, holding.id); }
 
-bool Holdings::has(const std::string& id) const { return store_.find_fact(scope_, id).has_value(); }
+std::optional<Holding> Holdings::find(const std::string& id) const {
+  const auto kept = store_.find_fact(scope_, id);
+  if (!kept) return {};
+  return parse(id, *kept);
+}
 
 std::vector<Holding> Holdings::all() const {
   std::vector<Holding> all;

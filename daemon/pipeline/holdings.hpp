@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,12 @@ struct Holding {
   std::string base;  ///< what it was fetched as
   RunId run = 0;     ///< the last that made or used it
   Instant used{};
+  Instant made{};  ///< when we heard of it first
 };
+
+/// Whether something that the engine has since `created` is what we heard of at that time, and not
+/// somebody else's whose id a step printed.
+bool is_of_then(const Holding& holding, Instant created);
 
 /// What we left on one engine, kept in the store: whatever else is there is somebody else's. Any
 /// thread.
@@ -35,7 +41,7 @@ class Holdings {
   void touch(const std::string& id, RunId run, Instant now);
   void see(const engine::Leaving& leaving, RunId run, Instant now);
   void forget(const Holding& holding);
-  bool has(const std::string& id) const;
+  std::optional<Holding> find(const std::string& id) const;
   std::vector<Holding> all() const;  ///< least recently used first
 
  private:

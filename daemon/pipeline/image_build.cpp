@@ -271,7 +271,7 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   // Newer engines date the image by it, so that a commit gives the same image again
   // (reproducible-builds.org/docs/source-date-epoch); the classic builder would complain.
   if (plan.builder != Builder::classic && engine.options().builder != Builder::classic) {
-    plan.args.try_emplace("SOURCE_DATE_EPOCH", std::to_string(latest_time()));
+    plan.args.try_emplace("SOURCE_DATE_EPOCH", std::to_string(source_date_epoch()));
   }
   engine::BuildRequest request;
   request.plan = &plan;
@@ -306,7 +306,14 @@ boost::json::value ImageRun::build(engine::Engine& engine, const std::string& na
   SshAgents agents(plan_.ssh, plan_.limits.timeout);
   request.ssh_agent = [&](const std::string& id) { return agents.socket(id); };
   BuildSteps steps;
-  BaseWatch bases(engine::Dockerfile(request.dockerfile_text), plan_);
+  const engine::Dockerfile dockerfile(request.dockerfile_text);
+  const std::vector<Base> named_images = named_bases(dockerfile, plan_, engine, yard_, stop);
+  for (const auto& [name, context] : plan_.contexts) {
+    const auto base = std::ranges::find(named_images, context.image, &Base::image);
+    if (base == named_images.end() || !base->digest) continue;
+    request.images[name] = Reference::parse(context.image).at(*base->digest).text();
+  }
+  BaseWatch bases(dockerfile, plan_, named_images);
   request.news = [&](const engine::BuildNews& news) {
     bases.see(news.step);
     steps.see(news);
@@ -369,7 +376,7 @@ boost::json::value ImageRun::bring_in(engine::Engine& engine, staging::Session& 
 }
 
 /// SOURCE_DATE_EPOCH: seconds since 1970.
-std::int64_t ImageRun::latest_time() const {
+std::int64_t ImageRun::source_date_epoch() const {
   const auto given = plan_.args.find("SOURCE_DATE_EPOCH");
   if (given == plan_.args.end()) return yard_.mirror(plan_.source).get(plan_.commit).time;
   const char* const end = given->second.data() + given->second.size();
@@ -393,8 +400,12 @@ StagedImage ImageRun::redate(engine::Engine& engine, staging::Session& session,
   const std::vector<Base> bases = bases_from(built->at("bases"));
   const std::size_t own = count_base_layers(bases, *inspected, engine, yard_, store_, stop);
   log("staging").note(concat("times in ", image.layers.size() - own, " of ", image.layers.size(),
-                             " layers are limited to the commit's"));
-  return session.redate(image, latest_time(), own, stop);
+                             " layers are made independent of the build's clock"));
+  // A time of its own for each commit would make another layer of the same files.
+  constexpr std::int64_t year_1980 = 315'532'800;
+  const bool given = plan_.args.contains("SOURCE_DATE_EPOCH");
+  const std::int64_t created = source_date_epoch();
+  return session.redate(image, {given ? created : year_1980, created}, own, stop);
 }
 
 /// False: the engine cannot push to us, and the plan allows the other way.

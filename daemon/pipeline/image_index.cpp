@@ -102,6 +102,7 @@ std::vector<ImageEnd> ImageRun::perform_parts(const std::stop_token& stop) {
   for (std::size_t at = 0; at < plans.size(); ++at) {
     plans[at].image = part_name(plan_, at);
     set_platforms(plans[at], {plan_.platforms[at]});
+    plans[at].cache_to = cache_apart(plan_.cache_to, plan_.platforms[at]);
     threads.emplace_back([&, at] {
       try {
         ends[at] = ImageRun(options_, yard_, staging_, store_, journal_, run_, plans[at], push_,

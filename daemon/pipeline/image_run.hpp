@@ -66,7 +66,7 @@ class ImageRun {
                            const std::stop_token& stop);
   boost::json::value bring_in(engine::Engine& engine, staging::Session& session,
                               const std::string& image_id, const std::stop_token& stop);
-  std::int64_t latest_time() const;
+  std::int64_t source_date_epoch() const;
   StagedImage redate(engine::Engine& engine, staging::Session& session, const StagedImage& image,
                      const std::string& image_id, const std::stop_token& stop);
   bool push_in(engine::Engine& engine, staging::Session& session, const std::stop_token& stop);

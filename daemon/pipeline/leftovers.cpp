@@ -129,17 +129,24 @@ class Clearing {
     for (const std::string& name : engine_.names(concat(terms_.staging, "/*/*"), stop_)) {
       const auto run = run_in(name);
       if (!run || is_needed(*run)) continue;
-      drop_name(yard_, options_.name, holdings_, name, stop_);
-      ++cleared_.images;
+      if (drop_name(yard_, options_.name, holdings_, name, stop_)) ++cleared_.images;
     }
   }
 
   void forget_what_is_gone() {
     look_at_stock();
-    const auto all = holdings_.all();
-    for (const Holding& holding : all) {
+    std::map<std::string, engine::StockedContainer> containers;
+    for (engine::StockedContainer& each : stock_.containers(stop_))
+      containers.insert_or_assign(short_id(each.id), std::move(each));
+    const Needs needs(store_);
+    for (const Holding& holding : holdings_.all()) {
       if (holding.kind == Holding::Kind::container) {
-        clear_container(holding);
+        const auto there = containers.find(holding.id);
+        if (there == containers.end() || !is_of_then(holding, there->second.created)) {
+          holdings_.forget(holding);
+        } else if (!needs.has(holding)) {
+          clear_container(holding);
+        }
       } else if (!is_there(holding)) {
         holdings_.forget(holding);
       }
@@ -154,12 +161,14 @@ class Clearing {
     }
   }
   bool is_there(const Holding& holding) const {
-    return holding.kind == Holding::Kind::name ? names_.contains(holding.id)
-                                               : images_.contains(holding.id);
+    if (holding.kind == Holding::Kind::name) return names_.contains(holding.id);
+    const auto image = images_.find(holding.id);
+    // A base is as old as it is.
+    return image != images_.end() &&
+           (holding.kind == Holding::Kind::base || is_of_then(holding, image->second.created));
   }
   /// An engine that died left it; one that runs is not removed.
   void clear_container(const Holding& holding) {
-    if (Needs(store_).has(holding)) return;
     const Stock::Removal removal = stock_.remove_container(holding.id, stop_);
     if (removal == Stock::Removal::in_use) return;
     if (removal == Stock::Removal::removed) ++cleared_.containers;
@@ -223,7 +232,7 @@ class Clearing {
   bool remove(const Holding& holding) {
     if (holding.kind == Holding::Kind::name) {
       if (Needs(store_).has(holding)) return false;
-      drop_name(yard_, options_.name, holdings_, holding.id, stop_);
+      if (!drop_name(yard_, options_.name, holdings_, holding.id, stop_)) return false;
     } else {
       const auto idle = yard_.find_idle(options_.name);
       if (!idle || Needs(store_).has(holding)) return false;
@@ -282,25 +291,35 @@ std::vector<Cleared> clear_leftovers(Yard& yard, store::Store& store, const Clea
   return all;
 }
 
-void drop_name(Yard& yard, const std::string& engine, Holdings& holdings, const std::string& name,
+bool drop_name(Yard& yard, const std::string& engine, Holdings& holdings, const std::string& name,
                const std::stop_token& stop) {
   engine::Engine& named_on = yard.engine(engine);
-  if (!named_on.find_image(name, stop)) return;
+  if (!named_on.find_image(name, stop)) return true;
   Stock stock(named_on.options());
   const std::vector<std::string> below = stock.ancestors(name, stop);
-  named_on.untag(name, stop);
-  if (below.empty()) return;
-  std::set<std::string> named;
-  for (const engine::StockedImage& image : stock.images(stop))
-    if (!image.names.empty()) named.insert(image.id);
-  const auto idle = yard.find_idle(engine);
-  if (!idle) return;
-  for (const std::string& id : below) {
-    const Holding step{Holding::Kind::image, short_id(id), "", 0, {}};
-    if (named.contains(id) || !holdings.has(step.id)) return;
-    if (stock.remove_image(id, stop) == Stock::Removal::in_use) return;
-    holdings.forget(step);
+  try {
+    named_on.untag(name, stop);
+  } catch (const Error& error) {
+    // Somebody made a container of it.
+    if (error.kind() != ErrorKind::conflict) throw;
+    return false;
   }
+  if (below.empty()) return true;
+  std::map<std::string, engine::StockedImage> images;
+  for (engine::StockedImage& image : stock.images(stop))
+    images.insert_or_assign(image.id, std::move(image));
+  const auto idle = yard.find_idle(engine);
+  if (!idle) return true;
+  for (const std::string& id : below) {
+    const auto step = holdings.find(short_id(id));
+    const auto image = images.find(id);
+    if (!step || image == images.end() || !image->second.names.empty() ||
+        !is_of_then(*step, image->second.created))
+      return true;
+    if (stock.remove_image(id, stop) == Stock::Removal::in_use) return true;
+    holdings.forget(*step);
+  }
+  return true;
 }
 
 }  // namespace lighterman::pipeline

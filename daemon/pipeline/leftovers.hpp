@@ -39,8 +39,8 @@ std::vector<Cleared> clear_leftovers(Yard& yard, store::Store& store, const Clea
                                      const std::stop_token& stop);
 
 /// Takes a name of ours from an image; where that was its last, and no build is under way on the
-/// engine, what our steps left below it goes too.
-void drop_name(Yard& yard, const std::string& engine, Holdings& holdings, const std::string& name,
+/// engine, what our steps left below it goes too. False: a container of somebody's keeps the name.
+bool drop_name(Yard& yard, const std::string& engine, Holdings& holdings, const std::string& name,
                const std::stop_token& stop);
 
 }  // namespace lighterman::pipeline

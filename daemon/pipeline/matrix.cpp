@@ -63,6 +63,7 @@ std::vector<config::Image> matrix_variants(const config::Image& image) {
     variants = std::move(more);
   }
   for (config::Image& variant : variants) {
+    variant.cache_to = cache_apart(variant.cache_to, suffix_of(variant).substr(1));
     variant.name += suffix_of(variant);
     for (std::string& tag : variant.tags) tag = filled(tag, variant);
   }

@@ -31,17 +31,6 @@ std::string full_ref(source::Mirror& mirror, const std::string& ref, const std::
                      did_you_mean(ref, names)));
 }
 
-/// As images are named where nothing is said twice: "alpine" for "docker.io/library/alpine:latest".
-std::optional<Reference> plain(const std::string& image) {
-  try {
-    const Reference reference = Reference::parse(image);
-    return reference.tag() || reference.digest() ? reference : reference.with_tag("latest");
-  } catch (const Error&) {
-    // A variable that nobody set.
-    return {};
-  }
-}
-
 }  // namespace
 
 void pin_contexts(BuildPlan& plan, Yard& yard, const std::stop_token& stop) {
@@ -79,11 +68,13 @@ std::unique_ptr<os::FileTree> NamedContexts::files(const std::string& folder,
 }
 
 const NamedContext* find_context(const BuildPlan& plan, const std::string& image) {
-  const std::optional<Reference> wanted = plain(image);
-  for (const auto& [name, context] : plan.contexts) {
-    if (wanted && plain(name) == wanted) return &context;
+  try {
+    const auto found = plan.contexts.find(context_name(image));
+    return found == plan.contexts.end() ? nullptr : &found->second;
+  } catch (const Error&) {
+    // A variable that nobody set.
+    return nullptr;
   }
-  return nullptr;
 }
 
 }  // namespace lighterman::pipeline

@@ -140,8 +140,8 @@ std::optional<std::set<std::string>> Comparison::find_listed() {
     const auto listed = to_.tags(target_, stop_);
     return std::set(listed.begin(), listed.end());
   } catch (const Error& error) {
-    // Some deny to list what is not there yet.
-    if (error.kind() != ErrorKind::denied) throw;
+    // Some deny to list what is not there yet, others have no lists.
+    if (error.kind() == ErrorKind::cancelled || error.kind() == ErrorKind::unavailable) throw;
     return {};
   }
 }

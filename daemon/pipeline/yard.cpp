@@ -71,7 +71,7 @@ registry::Options registry_options(const config::Config& config, const std::stri
 Yard::Yard(std::shared_ptr<const config::Config> config, store::Store& store, Yard* former)
     : config_(std::move(config)), store_(store), rulebook_(*config_, powers_options()) {
   for (const engine::Options& options : config_->engines) {
-    engines_.push_back({std::make_unique<engine::Engine>(options), 0});
+    engines_.push_back({std::make_unique<engine::Engine>(options), std::make_shared<EngineUse>()});
   }
   if (config_->scan) {
     scanner_key_ = key_of(*config_);
@@ -80,6 +80,10 @@ Yard::Yard(std::shared_ptr<const config::Config> config, store::Store& store, Ya
   }
   if (former == nullptr) return;
   const std::lock_guard lock(former->mutex_);
+  for (Moored& moored : engines_) {
+    for (const Moored& before : former->engines_)
+      if (before.engine->options().name == moored.engine->options().name) moored.use = before.use;
+  }
   for (const auto& [name, kept] : former->mirrors_) {
     const auto source = config_->sources.find(name);
     if (source != config_->sources.end() && key_of(mirror_options(source->second)) == kept.key &&
@@ -224,15 +228,19 @@ std::string Yard::why_waiting(const BerthWish& wish) {
     return "waiting for a free build slot";
   const engine::Options& options = candidates.front()->engine->options();
   return concat("waiting: less than ", render_size(options.min_free),
-                " is free on the disk of engine \"", options.name, '"');
+                " is free on the disk of engine \"", options.name, "\" (",
+                candidates.front()->disk.native(),
+                "): make room there (docker system prune), give the engine a `cache_limit` or "
+                "`image_limit`, or set its `min_free` lower");
 }
 
 Yard::Moored* Yard::find_free(const BerthWish& wish) {
   const auto now = std::chrono::steady_clock::now();
   std::vector<Moored*> candidates = fitting(wish);
   // A build that fails half way leaves more behind than one that waits.
-  std::erase_if(candidates,
-                [](const Moored* each) { return each->engine->options().drain || is_low(*each); });
+  std::erase_if(candidates, [](const Moored* each) {
+    return each->engine->options().drain || is_low(*each) || each->use->is_cleared();
+  });
   const auto shunned = [&](const Moored* each) { return each->shunned_until > now; };
   if (!std::ranges::all_of(candidates, shunned)) std::erase_if(candidates, shunned);
   // Who says that it builds for a platform does so without emulation, as far as we know.
@@ -243,7 +251,8 @@ Yard::Moored* Yard::find_free(const BerthWish& wish) {
                       options.name == wish.rather, free);
   };
   const auto best = std::ranges::max_element(candidates, {}, rank);
-  if (best == candidates.end() || !std::get<0>(rank(*best))) return nullptr;
+  if (best == candidates.end() || !std::get<0>(rank(*best)) || !(*best)->use->try_build())
+    return nullptr;
   return *best;
 }
 
@@ -283,26 +292,37 @@ Berth Yard::take_berth(const BerthWish& wish, const std::function<void(const std
         throw Error(ErrorKind::cancelled, "stopped while waiting for a free build slot");
     }
   }
-  return give(*free, 1);
+  ++free->busy;
+  return Berth(*free->engine, [this, free] {
+    {
+      const std::lock_guard leave(mutex_);
+      --free->busy;
+    }
+    free->use->end_build();
+    left_.notify_all();
+  });
 }
 
 std::optional<Berth> Yard::find_idle(const std::string& engine) {
   Moored& asked = moored(engine);
-  const std::lock_guard lock(mutex_);
-  if (asked.busy != 0) return {};
-  return give(asked, asked.engine->options().slots);
-}
-
-/// With the lock held.
-Berth Yard::give(Moored& moored, unsigned slots) {
-  moored.busy += slots;
-  return Berth(*moored.engine, [this, &moored, slots] {
-    {
-      const std::lock_guard leave(mutex_);
-      moored.busy -= slots;
-    }
+  if (!asked.use->try_clear()) return {};
+  return Berth(*asked.engine, [this, use = asked.use] {
+    use->end_clearing();
     left_.notify_all();
   });
+}
+
+bool EngineUse::try_build() noexcept {
+  unsigned builds = builds_;
+  while (builds != clearing) {
+    if (builds_.compare_exchange_weak(builds, builds + 1)) return true;
+  }
+  return false;
+}
+
+bool EngineUse::try_clear() noexcept {
+  unsigned none = 0;
+  return builds_.compare_exchange_strong(none, clearing);
 }
 
 }  // namespace lighterman::pipeline

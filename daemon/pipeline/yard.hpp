@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -40,6 +41,21 @@ class Berth {
   std::function<void()> leave_;
 };
 
+/// What goes on at one engine, for a yard and the ones before it whose runs are not over: builds,
+/// or a clearing alone. Any thread.
+class EngineUse {
+ public:
+  bool try_build() noexcept;  ///< false: it is being cleared
+  void end_build() noexcept { --builds_; }
+  bool try_clear() noexcept;  ///< false: something goes on
+  void end_clearing() noexcept { builds_ = 0; }
+  bool is_cleared() const noexcept { return builds_ == clearing; }
+
+ private:
+  static constexpr unsigned clearing = ~0U;
+  std::atomic<unsigned> builds_ = 0;
+};
+
 /// Which engine a build may have.
 struct BerthWish {
   std::string engine = {};    ///< its name or label; empty: any
@@ -67,7 +83,7 @@ class Yard {
   /// shunned while another one fits, are not taken. Error(not_found) when no engine fits.
   Berth take_berth(const BerthWish& wish, const std::function<void(const std::string&)>& report,
                    const std::stop_token& stop);
-  /// All slots of an engine, if none is taken: nothing of it is in use then.
+  /// The engine for oneself, if no build goes on there.
   std::optional<Berth> find_idle(const std::string& engine);
   /// Free bytes on an engine's disk; empty: it is not on this machine, or does not answer.
   std::optional<std::uint64_t> find_free_space(const std::string& engine,
@@ -89,6 +105,7 @@ class Yard {
  private:
   struct Moored {
     std::unique_ptr<engine::Engine> engine;
+    std::shared_ptr<EngineUse> use;  ///< shared with the yard before
     unsigned busy = 0;
     std::chrono::steady_clock::time_point shunned_until{};
     std::filesystem::path disk = {};  ///< where it keeps everything; empty: not known
@@ -101,7 +118,6 @@ class Yard {
   std::vector<Moored*> fitting(const BerthWish& wish);
   Moored* find_free(const BerthWish& wish);
   Moored& moored(const std::string& engine);
-  Berth give(Moored& moored, unsigned slots);
   void learn_disk(Moored& moored, const std::stop_token& stop);
   static bool is_low(const Moored& moored);
   std::string why_waiting(const BerthWish& wish);

@@ -418,18 +418,27 @@ void Copy::bring_and_walk(const Parcel& whole) {
                                                     look_below(whole, wishes);
                                                     walk(std::move(wishes));
                                                   }};
-  at_once(
-      ways.size(), ways.size(),
-      [&](std::size_t i) {
-        try {
-          ways[i]();
-        } catch (...) {
-          // The other way would be gone for nothing.
-          own_.request_stop();
-          throw;
-        }
-      },
-      stop_);
+  std::mutex failing;
+  std::exception_ptr first;
+  const auto go = [&](std::size_t i) {
+    try {
+      ways[i]();
+    } catch (...) {
+      // The other way would be gone for nothing; what it says of that is not the reason.
+      {
+        const std::lock_guard lock(failing);
+        if (!first) first = std::current_exception();
+      }
+      own_.request_stop();
+      throw;
+    }
+  };
+  try {
+    at_once(ways.size(), ways.size(), go, stop_);
+  } catch (const Error&) {
+    if (first) std::rethrow_exception(first);
+    throw;
+  }
 }
 
 }  // namespace

@@ -27,21 +27,19 @@ store::KnownLayer redate_layer(Wing& wing, const ImportOptions& options, const S
   return taken;
 }
 
-void limit_time(json::object& holder, std::int64_t latest) {
-  json::value* time = holder.if_contains("created");
-  if (time == nullptr || !time->is_string()) return;
-  const Instant limit{std::chrono::seconds(latest)};
-  if (parse_time(time->get_string()) > limit) *time = render_time(limit);
+void put_time(json::object& holder, std::int64_t seconds) {
+  if (holder.contains("created"))
+    holder["created"] = render_time(Instant{std::chrono::seconds(seconds)});
 }
 
 std::string redate_config(const std::string& bytes, const std::vector<DiffId>& layers,
-                          std::int64_t latest) {
+                          std::int64_t created) {
   json::value value = parse_json(bytes, "the image's configuration");
   json::object& config = value.as_object();
-  limit_time(config, latest);
+  put_time(config, created);
   if (json::value* history = config.if_contains("history"); history && history->is_array()) {
     for (json::value& step : history->get_array()) {
-      if (step.is_object()) limit_time(step.get_object(), latest);
+      if (step.is_object()) put_time(step.get_object(), created);
     }
   }
   // The classic builder's last container, of which every build has another.
@@ -64,7 +62,7 @@ Descriptor in_oci_words(Descriptor layer) {
 }  // namespace
 
 Digest redate(Wing& wing, const ImportOptions& options, const StagedImage& image,
-              std::int64_t latest, std::size_t own, const std::stop_token& stop) {
+              const Dates& dates, std::size_t own, const std::stop_token& stop) {
   std::vector<Descriptor> blobs;
   std::vector<DiffId> diff_ids;
   blobs.reserve(image.layers.size());
@@ -78,12 +76,12 @@ Digest redate(Wing& wing, const ImportOptions& options, const StagedImage& image
       diff_ids.push_back(*layer.diff_id);
       continue;
     }
-    const store::KnownLayer known = redate_layer(wing, options, layer, latest, stop);
+    const store::KnownLayer known = redate_layer(wing, options, layer, dates.latest_file, stop);
     blobs.push_back(known.blob);
     diff_ids.push_back(known.diff_id);
   }
   const std::string config =
-      redate_config(wing.read(image.config.digest, config_limit, stop), diff_ids, latest);
+      redate_config(wing.read(image.config.digest, config_limit, stop), diff_ids, dates.created);
   const Digest digest = wing.layout().keep(config);
   wing.received(digest, config.size());
   return wing.put_manifest(

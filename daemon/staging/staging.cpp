@@ -92,10 +92,10 @@ StagedImage Session::adopt(const std::string& manifest, const std::stop_token& s
   return describe(wing, wing.put_manifest(wing.tag(), Manifest::parse(manifest), stop), stop);
 }
 
-StagedImage Session::redate(const StagedImage& image, std::int64_t latest, std::size_t own,
+StagedImage Session::redate(const StagedImage& image, const Dates& dates, std::size_t own,
                             const std::stop_token& stop) {
   Wing& wing = *inside_->wing;
-  return describe(wing, staging::redate(wing, inside_->import, image, latest, own, stop), stop);
+  return describe(wing, staging::redate(wing, inside_->import, image, dates, own, stop), stop);
 }
 
 std::string Session::manifest_bytes(const Digest& manifest) const {

@@ -38,6 +38,13 @@ struct Upstream {
   Reference repository;
 };
 
+/// What is said of times in an image, in seconds since 1970
+/// (reproducible-builds.org/specs/source-date-epoch).
+struct Dates {
+  std::int64_t latest_file = 0;  ///< no file is later
+  std::int64_t created = 0;      ///< the image was, and each step of its history
+};
+
 /// A blob has come in completely (or was confirmed upstream while the engine asked); called on a
 /// server thread.
 using BlobNews = std::function<void(const Descriptor& blob, bool held)>;
@@ -59,9 +66,9 @@ class Session {
   /// An image by its manifest, whose blobs are held or upstream; Error(not_found) names one that is
   /// not.
   StagedImage adopt(const std::string& manifest, const std::stop_token& stop);
-  /// The image without what a build's clock left in it: no time in its configuration and in its
-  /// layers from number `own` on is later than `latest` seconds since 1970.
-  StagedImage redate(const StagedImage& image, std::int64_t latest, std::size_t own,
+  /// The image without what a build's clock left in it, in its configuration and in its layers from
+  /// number `own` on.
+  StagedImage redate(const StagedImage& image, const Dates& dates, std::size_t own,
                      const std::stop_token& stop);
   std::string manifest_bytes(const Digest& manifest) const;
   /// A blob of this session's image: from the layout, or read through from the upstream that has

@@ -21,6 +21,12 @@ struct SetTag {
   RunId run = 0;
 };
 
+/// What was carried to a place, and the run whose image it was; 0: no run's.
+struct Carried {
+  Digest digest;
+  RunId run = 0;
+};
+
 /// From a digest to what made it. Any thread.
 class Makings {
  public:
@@ -30,11 +36,16 @@ class Makings {
   std::vector<Digest> manifests(const std::string& hex, std::size_t limit) const;
   /// Digests of manifests whose image's configuration begins so: what engines call the image's id.
   std::vector<Digest> manifests_of_configs(const std::string& hex, std::size_t limit) const;
+  /// Manifests of this very configuration, each once, newest first; of `limit` makings.
+  std::vector<Digest> manifests_of(const Digest& config, std::size_t limit) const;
   /// Newest first.
   std::vector<Making> find(const Digest& manifest, std::size_t limit) const;
-  std::vector<SetTag> tags(const Digest& manifest) const;
+  /// In the order of their names.
+  std::vector<SetTag> tags(const Digest& manifest, std::size_t limit) const;
   /// What was carried there last under this tag.
-  std::optional<Digest> find_carried(const Reference& tag) const;
+  std::optional<Carried> find_carried(const Reference& tag) const;
+  /// What the store is asked, in SQL, for whoever wants to know which indexes serve it.
+  static std::vector<std::string> questions();
 
  private:
   Store& store_;

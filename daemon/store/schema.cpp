@@ -312,6 +312,7 @@ CREATE INDEX stages_by_config ON stages (json_extract(result, '$.config.digest')
 CREATE INDEX stages_by_reference ON stages (substr(json_extract(result, '$.reference'), -71))
   WHERE name >= 'publish:' AND name < 'publish;' AND state = 'done';
 CREATE INDEX replications_by_digest ON replications (digest);
+CREATE INDEX replications_by_target ON replications (target) WHERE state = 'done';
 )sql";
 
 constexpr std::array steps_to_here{version_1, version_2, version_3, version_4, version_5,

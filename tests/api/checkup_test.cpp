@@ -56,6 +56,20 @@ TEST_F(CheckupAt, IsOneAtATimeAndEndsInBoundedTimeWhateverHangs) {
   EXPECT_EQ(done.at("looks").as_array().size(), 1U) << "what was seen is told";
 }
 
+TEST_F(CheckupAt, EndsAtOnceWhenTheDaemonStops) {
+  House patient(House::quick(), {}, examine);
+  EXPECT_EQ(patient.post("/api/v1/checkup", "{}").status, 202);
+  patient.server().stop_checkups();
+  json::value now;
+  for (int tries = 0; tries < 500; ++tries) {
+    now = parsed(patient.get("/api/v1/checkup"));
+    if (now.at("state") == "done") break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(now.at("state"), "done");
+  EXPECT_EQ(now.at("why"), "stopped");
+}
+
 TEST_F(CheckupAt, IsForOperatorsOfAllSources) {
   config::Config config;
   config.tokens.push_back({"v", std::string(os::sha256("v").hex()), "", Role::trigger});

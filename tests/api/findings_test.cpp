@@ -59,6 +59,8 @@ TEST(Findings, OfAnImageForTwoPlatformsAreThoseOfBoth) {
   const RunId run = house.push("1");
   Findings found = two_findings();
   for (const std::string part : {"web@linux/amd64", "web@linux/arm64"}) {
+    found.subject = Digest::parse(concat("sha256:", os::sha256(part).hex()));
+    found.warnings = {"the database is 9d old", concat("of ", part)};
     house.store.begin_stage(run, part, "scan");
     house.store.end_stage(run, part, "scan", StageState::done, json::object());
     house.store.put_fact(scan::kept_scope, scan::kept_name(run, part), scan::pack(found));
@@ -74,6 +76,14 @@ TEST(Findings, OfAnImageForTwoPlatformsAreThoseOfBoth) {
   };
   EXPECT_EQ(ids("web"), (std::set<std::string>{"CVE-1", "CVE-2", "CVE-3"}));
   EXPECT_EQ(ids("web%40linux%2Farm64"), (std::set<std::string>{"CVE-2", "CVE-3"}));
+  const auto answer = [&](const std::string& image) {
+    return parsed(house.get(concat("/api/v1/runs/", run, "/images/", image, "/findings")));
+  };
+  EXPECT_EQ(answer("web").at("warnings"),
+            json::value({"the database is 9d old", "of web@linux/amd64", "of web@linux/arm64"}));
+  EXPECT_FALSE(answer("web").as_object().contains("subject")) << "they are of two images";
+  EXPECT_EQ(answer("web%40linux%2Farm64").at("subject"),
+            json::value(concat("sha256:", os::sha256("web@linux/arm64").hex())));
 }
 
 TEST(Findings, ThatAreNotThereAreAProblemThatSaysWhy) {

@@ -1,6 +1,8 @@
 // Tokens that are made, what each of them sees and touches, and what is written down about it.
 #include "store/tokens.hpp"
 
+#include <future>
+
 #include "api/sessions.hpp"
 #include "audit/trail.hpp"
 #include "house.hpp"
@@ -460,6 +462,22 @@ TEST_F(Audited, TheTrailIsVerifiedAndWhatIsBrokenIsNamed) {
       << json::serialize(broken);
   const std::string token = make({{"name", "v"}, {"role", "operator"}});
   EXPECT_EQ(get(token, "/api/v1/audit/verification"), 403);
+}
+
+TEST_F(Audited, TheTrailIsVerifiedForOneAtATime) {
+  make({{"name", "a"}, {"role", "viewer"}});
+  store::Connection(house.folder() / "store.db", store::Connection::Access::write)
+      .execute(
+          "INSERT INTO audit (moment, who, deed, subject, why, address, previous, hash)"
+          " WITH RECURSIVE more (turn) AS (SELECT 1 UNION ALL SELECT turn + 1 FROM more"
+          " WHERE turn < 60000)"
+          " SELECT moment, who, deed, subject, why, address, previous, hash FROM audit, more");
+  const auto verify = [&] { return house.get("/api/v1/audit/verification", bearer("r00t")); };
+  std::future<httplib::Response> other = std::async(std::launch::async, verify);
+  const httplib::Response mine = verify(), theirs = other.get();
+  EXPECT_EQ(mine.status + theirs.status, 200 + 409);
+  EXPECT_NE(detail_of(mine.status == 409 ? mine : theirs).find("wait"), std::string::npos);
+  EXPECT_EQ(verify().status, 200) << "and then the next";
 }
 
 class Proxied : public ::testing::Test {

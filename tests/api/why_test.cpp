@@ -36,6 +36,24 @@ class Why : public ::testing::Test {
           {{{"image", "debian:12"}, {"digest", digest('d').text()}, {"signed_by", {"vendor"}}}}}});
     end(run, image, "gate", {{"denied", "too large"}, {"decision", {{"deny", json::array()}}}});
   }
+  /// Another source's run that made the same image, and set this tag to it.
+  RunId make_elsewhere(const std::string& delivery, char manifest, const std::string& tag) {
+    PushEvent event;
+    event.source = "other";
+    event.delivery = delivery;
+    event.ref = "refs/heads/main";
+    const RunId run = house.store.add(event, store::Store::Supersede::no).run;
+    stage(run, "app", manifest, 'c');
+    publish(run, "app", manifest, tag);
+    return run;
+  }
+  void carry(RunId run, char manifest, const std::string& target) {
+    Replication carried = House::replication();
+    carried.run = run;
+    carried.source = Reference::parse("r.example/shop").at(digest(manifest));
+    carried.target = Reference::parse(target);
+    house.store.add_replication(carried);
+  }
   void publish(RunId run, const std::string& image, char manifest, const std::string& tag) {
     end(run, image, "publish:r.example/shop",
         {{"reference", concat("r.example/shop@", digest(manifest))},
@@ -159,18 +177,88 @@ TEST_F(Why, ScansSignaturesAndReplicasBelongToIt) {
   EXPECT_EQ(why.at("signatures").at(0).at("key_hint"), "hint");
   EXPECT_TRUE(why.at("signatures").at(0).at("key").is_null());
   EXPECT_EQ(why.at("replicas").at(0).at("target"), "far.example/shop");
+  for (const char* flag : {"more_tags", "more_signatures", "more_replicas", "more_runs"})
+    EXPECT_EQ(why.at(flag), false) << flag;
+}
+
+TEST_F(Why, WhatIsTooMuchForOneAnswerIsLeftOutAndSaidToBe) {
+  const RunId run = make("1", 'a', 'c', "main");
+  const Reference image = Reference::parse("r.example/shop").at(digest('a'));
+  for (int more = 0; more < 101; ++more) {
+    house.store.put_tag(Reference::parse(concat("r.example/shop:night-", more)),
+                        {some_commit, "refs/heads/main", digest('a'), run});
+    carry(run, 'a', concat("far.example/shop", more));
+    const Digest payload = Digest::parse(concat("sha256:", os::sha256(concat("p", more)).hex()));
+    house.store.put_signatures(std::vector<SignatureRecord>{
+        {"hint", image, "x", "bundle", payload, digest('2'), Instant(hours(1))}});
+  }
+  const json::value why = told(digest('a').text());
+  EXPECT_EQ(why.at("names").at(0).at("tags").as_array().size(), 100U);
+  EXPECT_EQ(why.at("signatures").as_array().size(), 100U);
+  EXPECT_EQ(why.at("replicas").as_array().size(), 100U);
+  for (const char* flag : {"more_tags", "more_signatures", "more_replicas"})
+    EXPECT_EQ(why.at(flag), true) << flag;
+}
+
+TEST_F(Why, OfOneConfigurationUnderTwoManifestsTheNewestIsMeant) {
+  make("1", 'a', 'c', "main");
+  make("2", 'b', 'c', "main");
+  EXPECT_EQ(told(digest('c').text()).at("digest"), json::value(digest('b').text()));
+}
+
+TEST_F(Why, WhoeverIsForOneSourceIsToldOfItsTagsHoweverManyRunsCameAfter) {
+  make("1", 'a', 'c', "main");
+  for (int more = 0; more < 25; ++more) make(concat("m", more), 'a', 'c', "night");
+  make_elsewhere("2", 'a', "theirs");
+  const json::value why = parsed(ask(digest('a').text(), "n3ar"));
+  EXPECT_EQ(why.at("names").at(0).at("tags"), json::value({"main", "night"}));
+  EXPECT_EQ(told(digest('a').text()).at("names").at(0).at("tags"),
+            json::value({"main", "night", "theirs"}));
+}
+
+TEST_F(Why, WhoeverIsForOneSourceSeesItsReplicaBehindAHundredOfOthers) {
+  const RunId mine = make("1", 'a', 'c', "main"), alien = make_elsewhere("2", 'a', "");
+  carry(mine, 'a', "far.example/mine");
+  for (int more = 0; more < 101; ++more) carry(alien, 'a', concat("far.example/theirs", more));
+  const json::value why = parsed(ask(digest('a').text(), "n3ar"));
+  ASSERT_EQ(why.at("replicas").as_array().size(), 1U);
+  EXPECT_EQ(why.at("replicas").at(0).at("target"), "far.example/mine");
+  EXPECT_EQ(why.at("more_replicas"), false);
+}
+
+TEST_F(Why, ATagOfAnotherSourceIsNotConfirmedEvenWhereTheImageIsTheSame) {
+  make("1", 'a', 'c', "main");
+  const RunId alien = make_elsewhere("2", 'a', "theirs");
+  carry(alien, 'a', "far.example/theirs");
+  Replication carried = *house.store.claim_replication(system_now());
+  carried.state = ReplicationState::done;
+  ASSERT_TRUE(house.store.put_replication(carried));
+  for (const std::string asked : {"r.example/shop:theirs", "far.example/theirs:main"}) {
+    EXPECT_EQ(told(asked).at("digest"), json::value(digest('a').text())) << asked;
+    EXPECT_EQ(ask(asked, "n3ar").status, 404) << asked;
+    EXPECT_EQ(ask(asked, "f4r").status, 200) << asked;
+  }
+  EXPECT_EQ(ask("r.example/shop:main", "n3ar").status, 200);
 }
 
 TEST_F(Why, WhoeverIsForOtherSourcesLearnsNothing) {
   make("1", 'a', 'c', "main");
   EXPECT_EQ(ask(digest('a').text(), "n3ar").status, 200);
-  for (const std::string& asked : {digest('a').text(), digest('c').text(), std::string(12, 'a'),
-                                   std::string("r.example/shop:main")}) {
-    const auto hidden = ask(asked, "f4r");
-    EXPECT_EQ(hidden.status, 404) << asked;
-    EXPECT_EQ(hidden.body, ask(asked, "f4r").body);
-  }
-  const std::string unknown = detail_of(ask(digest('9').text(), "f4r"));
+  const auto refused = [&](const std::string& asked) {
+    const auto answer = ask(asked, "f4r");
+    EXPECT_EQ(answer.status, 404) << asked;
+    return detail_of(answer);
+  };
+  // What exists and what does not exist look the same.
+  const auto as_if = [&](const std::string& asked, const std::string& of) {
+    std::string text = refused(of);
+    return text.replace(text.find(of), of.size(), asked);
+  };
+  EXPECT_EQ(refused(digest('a').text()), as_if(digest('a').text(), digest('9').text()));
+  EXPECT_EQ(refused(digest('c').text()), as_if(digest('c').text(), digest('9').text()));
+  EXPECT_EQ(refused(std::string(12, 'a')), as_if(std::string(12, 'a'), std::string(12, '9')));
+  EXPECT_EQ(refused("r.example/shop:main"), as_if("r.example/shop:main", "r.example/none:1"));
+  const std::string unknown = refused(digest('9').text());
   EXPECT_NE(unknown.find("no run made"), std::string::npos) << unknown;
   EXPECT_NE(unknown.find("ask by the digest"), std::string::npos) << unknown;
 }

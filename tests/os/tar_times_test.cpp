@@ -105,6 +105,46 @@ TEST_P(TarTimes, ComeOutAlikeHoweverTheBytesCome) {
 INSTANTIATE_TEST_SUITE_P(Format, TarTimes, testing::Values("posix", "gnu", "ustar"),
                          [](const auto& format) { return std::string(format.param); });
 
+TEST(TarTimesLimit, PassesAFileWhoseSizeIsInItsPaxHeaderAlone) {
+  // As Go writes files of 8 GiB and more: 0 in the header. What they hold may look like a header.
+  const std::string inner = [] {
+    std::string tar;
+    TarWriter writer([&](std::string_view bytes) { tar += bytes; });
+    writer.add({.path = "inner", .size = 3, .seconds = latest + 7}, "abc");
+    writer.finish();
+    return tar;
+  }();
+  std::string tar;
+  TarWriter writer([&](std::string_view bytes) { tar += bytes; });
+  writer.add({.path = std::string(150, 'p'), .size = inner.size(), .seconds = latest + 7}, inner);
+  writer.finish();
+  // The size moves from the header to a record of the pax header before it.
+  const std::string record = concat(" size=", inner.size(), '\n');
+  const std::size_t path = tar.find(" path=");
+  ASSERT_NE(path, std::string::npos);
+  const std::string pax = concat(record.size() + 2, record);
+  ASSERT_EQ(pax.size(), record.size() + 2);
+  std::string header = tar.substr(0, 512);
+  const std::size_t records = std::stoul(header.substr(124, 11), nullptr, 8);
+  tar.replace(512 + records, pax.size(), pax);
+  const auto put_number = [&tar](std::size_t at, std::size_t header_at, std::size_t value) {
+    char digits[13];
+    std::snprintf(digits, sizeof digits, "%011zo", value);
+    tar.replace(header_at + at, 11, digits, 11);
+    tar.replace(header_at + 148, 8, 8, ' ');
+    unsigned sum = 0;
+    for (std::size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>(tar[header_at + i]);
+    std::snprintf(digits, sizeof digits, "%06o", sum);
+    tar.replace(header_at + 148, 7, digits, 7);
+  };
+  put_number(124, 0, records + pax.size());
+  put_number(124, 1024, 0);
+
+  const std::string after = limited(tar);
+  EXPECT_EQ(after.substr(1536, inner.size()), inner);
+  EXPECT_NE(after.substr(1024, 512), tar.substr(1024, 512)) << "its own time is limited";
+}
+
 TEST(TarTimesLimit, OfAHeaderThatIsNoneAreRefused) {
   std::string broken(1024, 'x');
   EXPECT_THROW(limited(broken), Error);

@@ -170,6 +170,36 @@ TEST_F(Hygiene, TheContainerOfABuildThatDiedWithItsEngineGoes) {
   the_engine().docker({"rm", theirs});
 }
 
+TEST_F(Hygiene, AContainerThatAStepOnlyPrintsStays) {
+  const std::string theirs = the_engine().docker({"create", "busybox:latest", "true"});
+  house.git.write("Dockerfile",
+                  concat("FROM busybox\nRUN echo ' ---> Running in ", theirs.substr(0, 12), "'\n"));
+  house.git.commit("Says what it is not");
+  house.start();
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  clear(hours(24 * 15));
+  EXPECT_TRUE(containers().contains(theirs.substr(0, 12)));
+  the_engine().docker({"rm", theirs});
+}
+
+TEST_F(Hygiene, ANameThatSomebodysContainerUsesStaysAndTheRestGoes) {
+  write_shop(house.git);
+  house.start();
+  std::set<std::string> left = images();
+  push_well("one");
+  // What a run left, and somebody looks at.
+  const std::string staged = concat(house.staging->address(), "/shop/web:run-1");
+  const std::string maker = the_engine().docker({"create", "busybox:latest", "true"});
+  left.insert(the_engine().docker({"commit", maker, staged}));
+  const std::string looked_at = the_engine().docker({"create", staged, "true"});
+  clear(hours(24 * 15));
+  EXPECT_EQ(images(), left);
+  the_engine().docker({"rm", maker, looked_at});
+  clear();
+  EXPECT_TRUE(docker({"images", "-q", staged}).contains(""));
+}
+
 TEST_F(Hygiene, WithoutALimitNobodysBuildCacheIsTouched) {
   house.image().builder = Builder::buildkit;
   write_shop(house.git);
@@ -197,8 +227,7 @@ TEST_F(Hygiene, BuildsWaitForAnEngineWhoseDiskIsNearlyFull) {
   house.config.engines.front().min_free = 1ull << 60;
   house.start();
   const RunId run = house.begin();
-  ASSERT_TRUE(house.log_says(run, "is free on the disk of engine \"real\""))
-      << house.log(run);
+  ASSERT_TRUE(house.log_says(run, "is free on the disk of engine \"real\"")) << house.log(run);
   EXPECT_EQ(house.yard->low_engines(), std::vector<std::string>{"real"});
   clear();  // makes what room it can, and does not fail
   EXPECT_EQ(house.store->get(run).state, RunState::running);

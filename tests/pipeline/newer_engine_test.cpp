@@ -16,6 +16,8 @@ boost::json::object built(House& house, const lighterman::Run& run) {
   return stage && stage->result.is_object() ? stage->result.as_object() : boost::json::object();
 }
 
+std::string text(const boost::json::value& value) { return std::string(value.as_string()); }
+
 /// A shop whose Dockerfile takes a folder beside its context, files of another source, and an
 /// image that stands for another.
 class NamedContexts : public testing::TestWithParam<bool> {
@@ -78,6 +80,33 @@ TEST_P(NamedContexts, DecideWhetherAnImageIsBuiltAnew) {
   house.git.write("web/other", "not asked for");
   house.git.commit("Three");
   EXPECT_TRUE(built(house, house.push()).contains("reused"));
+}
+
+TEST_P(NamedContexts, WhoseImageMovedIsBuiltOnTheNewOne) {
+  const std::string base = house.reference().with_tag("base").text();
+  const auto put = [&](const std::string& content) {
+    support::RealEngine& engine = the_engine();
+    const std::string id = engine.docker(
+        {"create", "busybox:latest", "sh", "-c", concat("echo ", content, " >/based")});
+    engine.docker({"start", "-a", id});
+    engine.docker({"commit", id, base});
+    engine.docker({"push", "-q", base});
+    engine.docker({"rm", id});
+    engine.docker({"rmi", base});
+  };
+  put("one");
+  house.git.write("web/Dockerfile", "FROM toolchain:1.21\nRUN cat /based >/taken\n");
+  house.git.commit("On a named base");
+  house.image().contexts = {
+      {"toolchain:1.21", parse_named_context(concat("docker-image://", base))}};
+  house.start();
+  const boost::json::object first = built(house, house.push());
+  EXPECT_EQ(house.content("main", "/taken"), "one");
+  EXPECT_EQ(text(first.at("bases").at(0).at("digest")), house.tag("base")->text());
+  EXPECT_TRUE(built(house, house.push()).contains("reused"));
+  put("two");
+  EXPECT_EQ(text(built(house, house.push()).at("because")), concat("base ", base, " moved"));
+  EXPECT_EQ(house.content("main", "/taken"), "two");
 }
 
 TEST_P(NamedContexts, ThatAreNotThereAreNamed) {

@@ -39,6 +39,30 @@ TEST_P(Reproducible, GivesOneDigestForBuildsOfACommitWithoutCache) {
       << house.log(first.id);
 }
 
+TEST_P(Reproducible, GivesTheSameDigestFromTheCacheOfAnEarlierCommit) {
+  House house;
+  house.git.write("Dockerfile", "FROM busybox\nRUN echo made >/made\nCOPY file /file\n");
+  house.git.write("file", "one");
+  house.git.commit("One");
+  house.image().reproducible = true;
+  house.image().reuse = Reuse::never;
+  house.image().builder = GetParam().first;
+  house.image().staging = GetParam().second;
+  house.start();
+  ASSERT_EQ(house.push().state, RunState::succeeded);
+  house.git.write("file", "two");
+  house.git.commit("Two");
+  const lighterman::Run cached = house.push();
+  ASSERT_EQ(cached.state, RunState::succeeded) << cached.why << house.log(cached.id);
+  EXPECT_EQ(sent(house.published(cached.id)), 1U) << "the layer of RUN is the one before";
+
+  house.image().no_cache = true;
+  house.start();
+  const lighterman::Run anew = house.push();
+  ASSERT_EQ(anew.state, RunState::succeeded) << anew.why << house.log(anew.id);
+  EXPECT_EQ(house.published(anew.id).reference, house.published(cached.id).reference);
+}
+
 INSTANTIATE_TEST_SUITE_P(Way, Reproducible,
                          testing::Values(std::pair(Builder::buildkit, StagingWay::push),
                                          std::pair(Builder::buildkit, StagingWay::exported),

@@ -9,6 +9,12 @@ import {t} from './words.js';
 
 const page_size = 50;
 
+// When a day begins here, as times are shown; what is no day is for the daemon to refuse.
+function start_of(day) {
+  const start = new Date(`${day}T00:00`);
+  return Number.isNaN(start.getTime()) ? day : start.toISOString();
+}
+
 function entry_row(entry) {
   return el('tr', {},
     el('td', {class: 'number'}, entry.number), el('td', {}, el('time', {datetime: entry.when}, full_time(entry.when))),
@@ -58,7 +64,7 @@ export function audit_view(place, route, signal) {
   };
   draw_tools([]);
   place.append(el('h1', {}, t('Audit')), tools, verified, list);
-  get('audit', {who, deed, since: since ? `${since}T00:00:00Z` : '', cursor, limit: page_size}, signal).then((page) => {
+  get('audit', {who, deed, since: start_of(since), cursor, limit: page_size}, signal).then((page) => {
     if (document.activeElement?.form !== tools) draw_tools(page.entries);
     show(list,
       page.entries.length ? el('div', {id: 'audit'}, table([t('Number'), t('When'), t('Who'), t('Deed'), t('What'), t('From')], page.entries.map(entry_row), t('Audit'))) : empty(t('No entry is like this.')),

@@ -22,7 +22,7 @@ function verdict(report) {
 }
 
 export function checkup_part(place, signal) {
-  if (!session.may('operator')) return;
+  if (!session.may_all('operator')) return;
   const found = el('div', {'aria-live': 'polite'});
   const go = el('button', {type: 'button', id: 'checkup', onclick: begin}, t('Try all that a push needs'));
   place.append(el('h2', {}, t('Doctor')), el('p', {}, go), found);

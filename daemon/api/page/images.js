@@ -45,7 +45,7 @@ export function images_view(place, route, signal) {
     show(tools,
       choice(t('Source'), 'source', source, [['', t('all')], ...sources.map((name) => [name, name])], (value) => go({source: value})),
       choice(t('State'), 'state', state, [['', t('all')], ['clean', t('clean')], ['dirty', t('dirty')], ['gone', t('no longer tagged')]], (value) => go({state: value})),
-      session.may('trigger') ? el('button', {type: 'button', class: 'push', id: 'rescan', 'data-key': 'rescan', onclick: () => perform(() => post('rescan'), t('The scan has begun.'))}, t('Scan again')) : null);
+      session.may_all('trigger') ? el('button', {type: 'button', class: 'push', id: 'rescan', 'data-key': 'rescan', onclick: () => perform(() => post('rescan'), t('The scan has begun.'))}, t('Scan again')) : null);
   }
   draw_tools([source].filter(Boolean));
   get('sources', {}, signal).then((answer) => draw_tools(answer.sources.map((each) => each.name))).catch(() => {});

@@ -41,7 +41,7 @@ function draw_bar() {
   show(bar,
     el('a', {class: 'brand', href: '#/runs'}, 'Lighterman'),
     session.known ? el('nav', {'aria-label': t('Views')}, link('runs', t('Runs')), link('images', t('Images')), link('replicas', t('Replicas')), link('trends', t('Trends')), link('status', t('Status')),
-      session.may('admin') ? [link('tokens', t('Tokens')), link('audit', t('Audit'))] : null) : null,
+      session.may_all('admin') ? [link('tokens', t('Tokens')), link('audit', t('Audit'))] : null) : null,
     el('div', {class: 'bar-end'},
       session.known && session.caller ? el('span', {class: 'caller', title: t('role: {role}', {role: session.role})}, session.caller, el('span', {class: 'quiet'}, ` ${t(`role:${session.role}`)}`)) : null,
       el('button', {type: 'button', class: 'plain', 'data-key': 'keys', title: t('Keyboard'), 'aria-label': t('Keyboard'), onclick: show_keys}, '?'),

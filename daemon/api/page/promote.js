@@ -30,7 +30,7 @@ function follow(id) {
 }
 
 export function promote_button(image) {
-  if (!session.may('operator')) return null;
+  if (!session.may_all('operator')) return null;
   const [repository] = image.reference.split('@');
   const set = image.tags.find((tag) => tag.fate !== 'held_back');
   return el('button', {type: 'button', class: 'small promote', 'data-key': `promote ${image.reference}`, onclick: () => ask(t('Promote'), t('The same image gets another name: its bytes, signatures and SBOM are carried there.'), [

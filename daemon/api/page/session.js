@@ -3,15 +3,19 @@
 const ranks = ['viewer', 'trigger', 'operator', 'admin'];
 
 export const session = {
-  known: false, caller: '', role: 'viewer', tokens: false,
+  known: false, caller: '', role: 'viewer', sources: [], tokens: false,
 
-  take({caller, role, tokens}) {
-    Object.assign(this, {known: true, caller, role, tokens});
+  take({caller, role, sources, tokens}) {
+    Object.assign(this, {known: true, caller, role, sources, tokens});
   },
   forget() {
-    Object.assign(this, {known: false, caller: '', role: 'viewer'});
+    Object.assign(this, {known: false, caller: '', role: 'viewer', sources: []});
   },
   may(role) {
     return this.known && ranks.indexOf(this.role) >= ranks.indexOf(role);
+  },
+  // What concerns all sources is not for those who are for some.
+  may_all(role) {
+    return this.may(role) && this.sources.length === 0;
   },
 };

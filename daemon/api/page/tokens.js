@@ -4,6 +4,7 @@ import {el, show} from './dom.js';
 import {get, post} from './daemon.js';
 import {ask} from './dialog.js';
 import {copy_button, empty, notice, table, toast} from './parts.js';
+import {session} from './session.js';
 import {time} from './text.js';
 import {t} from './words.js';
 
@@ -22,11 +23,12 @@ function show_made(made) {
 }
 
 function ask_for_one(done) {
+  const first = !session.caller;  // there is none yet: the daemon wants an admin's, without end
   ask(t('New token'), '', [
     {name: 'name', label: t('Name'), required: true, hint: t('who holds it; the audit trail calls them so')},
-    {name: 'role', label: t('Role'), value: 'trigger', options: roles},
+    {name: 'role', label: t('Role'), value: first ? 'admin' : 'trigger', options: roles},
     {name: 'sources', label: t('Sources'), hint: t('all; or some: shop, docs')},
-    {name: 'expires', label: t('Expires in'), value: '90d', hint: t('30d, a date, or never')},
+    {name: 'expires', label: t('Expires in'), value: first ? 'never' : '90d', hint: t('30d, a date, or never')},
     {name: 'reason', label: t('Reason')},
   ], t('Make it'), async ({name, role, sources, expires, reason}) => {
     const body = {name: name.trim(), role, expires: expires.trim(), reason};
@@ -61,7 +63,7 @@ export function tokens_view(place, route, signal) {
     const order = {active: 0, expired: 1, revoked: 2};
     tokens.sort((a, b) => order[a.state] - order[b.state]);
     show(list, tokens.length ? el('div', {id: 'tokens'}, table([t('Name'), t('Role'), t('Sources'), t('State'), t('Expires'), t('Last used'), t('Made'), ''], tokens.map((token) => token_row(token, load)), t('Tokens')))
-      : notice('warn', t('There are none: whoever reaches the daemon from this machine may do everything.')));
+      : session.caller ? empty(t('There are none.')) : notice('warn', t('There are none: whoever reaches the daemon from this machine may do everything.')));
   }, (error) => signal.aborted || show(list, notice('error', error.message)));
   place.append(el('h1', {}, t('Tokens')),
     el('div', {class: 'tools'}, el('button', {type: 'button', id: 'new-token', class: 'main', onclick: () => ask_for_one(load)}, t('New token…'))), list);

@@ -29,17 +29,18 @@ function replica_line(each) {
     each.why ? el('span', {class: 'bad'}, ` ${each.why}`) : null);
 }
 
-const list = (head, lines) => lines.length ? [el('h3', {}, head), el('ul', {class: 'lines'}, lines)] : null;
+const more = (text) => el('p', {class: 'quiet'}, text);
+const list = (head, lines, rest = null) => lines.length ? [el('h3', {}, head), el('ul', {class: 'lines'}, lines), rest] : null;
 
 function image_part(why) {
   return el('section', {class: 'card', id: 'why-image'},
     el('h2', {class: 'reference'}, t(`kind:${why.kind}`), el('code', {}, why.digest), copy_button(why.digest)),
     why.found_by === 'config' ? notice('info', t('Asked for by the id that engines show: registries know the image by the digest above.')) : null,
     el('dl', {class: 'sheet'},
-      row(t('Published'), why.names.length ? el('ul', {}, why.names.map(name_line)) : t('nowhere')),
+      row(t('Published'), why.names.length ? el('ul', {}, why.names.map(name_line)) : t('nowhere'), why.more_tags ? more(t('There are more tags.')) : null),
       row(t('Scan'), scan_part(why), why.scan?.database ? el('span', {class: 'quiet'}, ` ${t('with a database of {time}', {time: full_time(why.scan.database)})}`) : null)),
-    list(t('Signatures'), why.signatures.map(signature_line)),
-    list(t('Carried to'), why.replicas.map(replica_line)));
+    list(t('Signatures'), why.signatures.map(signature_line), why.more_signatures ? more(t('There are older signatures.')) : null),
+    list(t('Carried to'), why.replicas.map(replica_line), why.more_replicas ? more(t('It was carried before, too.')) : null));
 }
 
 function part_lines(making, part) {
@@ -80,6 +81,6 @@ export function why_view(place, route, signal) {
   place.append(el('h1', {}, t('What made an image')), why_form(asked), body);
   if (!asked) return;
   get('why', {image: asked}, signal).then((why) => show(body, image_part(why), why.runs.map(making_part),
-    why.runs.length ? null : notice('info', t('The run that made it is no longer kept.')), why.more_runs ? el('p', {class: 'quiet'}, t('Older runs made it too.')) : null),
+    why.runs.length ? null : notice('info', t('The run that made it is no longer kept.')), why.more_runs ? more(t('Older runs made it too.')) : null),
   (error) => signal.aborted || show(body, notice('error', error.message)));
 }

@@ -72,7 +72,9 @@ class Auth final : public filesync::Auth::Service {
                                       const filesync::VerifyTokenAuthorityRequest* question,
                                       filesync::VerifyTokenAuthorityResponse* answer) override {
     return with_login(question->host(), [&](const std::string& host, const Login& login) {
-      answer->set_signed_(TokenAuthority(host, login, question->salt()).sign(question->payload()));
+      // As NaCl has it: the payload behind its signature.
+      const std::string& payload = question->payload();
+      answer->set_signed_(token_authority(host, login, question->salt()).sign(payload) + payload);
     });
   }
   ::grpc::Status FetchToken(::grpc::ServerContext*, const filesync::FetchTokenRequest* question,

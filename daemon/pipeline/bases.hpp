@@ -29,6 +29,9 @@ struct Base {
 boost::json::array to_json(const std::vector<Base>& bases);
 std::vector<Base> bases_from(const boost::json::value& given);
 
+/// The name of an image in FROM; empty: it is none, as with a variable that nobody set.
+std::optional<Reference> find_reference(std::string_view text);
+
 /// As the Dockerfile has them; nothing more is known.
 std::vector<Base> bases_in(const engine::Dockerfile& dockerfile, const BuildPlan& plan);
 

@@ -160,10 +160,12 @@ void Lines::give_back(std::unique_ptr<Line> line) {
 }
 
 std::string line_key(const Request& request, const Url& url, bool with_body) {
+  // Bodies go by HTTP/1.1 alone; without TLS everything does, and a connection serves for both.
+  const bool http1_only = with_body && url.scheme == "https";
   const Trust& trust = request.trust;
   return concat(url.origin(), '\n', request.unix_socket, '\n', trust.ca_file, '\n',
                 trust.client_certificate_file, '\n', trust.client_key_file, '\n',
-                trust.verify ? 1 : 0, request.use_proxy ? 1 : 0, with_body ? 1 : 0,
+                trust.verify ? 1 : 0, request.use_proxy ? 1 : 0, http1_only ? 1 : 0,
                 request.public_addresses_only ? 1 : 0);
 }
 

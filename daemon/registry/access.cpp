@@ -131,6 +131,52 @@ std::string Access::base(const std::stop_token& stop) {
   return base_;
 }
 
+/// On loopback plain http is as usual as TLS, and the first question may as well find out which.
+bool Access::may_guess() const {
+  return !options_.plain_http && options_.host != "docker.io" &&
+         net::Url::parse(concat("https://", options_.host)).is_loopback();
+}
+
+std::string Access::probable_base(const std::stop_token& stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (base_.empty() && may_guess()) return concat("http://", options_.host);
+  }
+  return base(stop);
+}
+
+/// Empty: it was no guess, or a wrong one; then the request is mended. No credentials are known yet
+/// that could go out in the clear.
+std::optional<net::Response> Access::find_answer_to_guess(net::Request& request,
+                                                          const std::stop_token& stop) {
+  const std::string guess = concat("http://", options_.host);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!base_.empty()) {
+      if (base_ != guess && request.url.starts_with(guess + '/'))
+        request.url.replace(0, guess.size(), base_);
+      return {};
+    }
+  }
+  if (!may_guess() || !request.url.starts_with(guess + '/') ||
+      std::holds_alternative<net::Upload>(request.body))
+    return {};
+  try {
+    net::Response answer = client_.perform(request, stop);
+    // What speaks TLS answers so, or not at all.
+    if (answer.status != 400 && answer.status != 426) {
+      const std::lock_guard lock(mutex_);
+      if (base_.empty()) base_ = guess;
+      return answer;
+    }
+  } catch (const Error& error) {
+    // Whether it speaks otherwise, base() finds out.
+    if (error.kind() != ErrorKind::unavailable) throw;
+  }
+  request.url.replace(0, guess.size(), base(stop));
+  return {};
+}
+
 std::string Access::find_base(const std::stop_token& stop) {
   const std::string host = options_.host == "docker.io" ? "registry-1.docker.io" : options_.host;
   const std::string secure = concat("https://", host);
@@ -250,8 +296,9 @@ void Access::learn(const net::Response& answer, const std::string& scope) {
 
 net::Response Access::perform(net::Request request, const std::string& scope,
                               const std::stop_token& stop) {
-  prepare(request, scope, stop);
-  net::Response answer = client_.perform(request, stop);
+  std::optional<net::Response> guessed = find_answer_to_guess(request, stop);
+  if (!guessed) prepare(request, scope, stop);
+  net::Response answer = guessed ? *std::move(guessed) : client_.perform(request, stop);
   if (answer.status != 401 || !is_own(request.url, stop)) return answer;
   learn(answer, scope);
   if (std::holds_alternative<net::Upload>(request.body)) return answer;

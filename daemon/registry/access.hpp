@@ -32,6 +32,8 @@ class Access {
 
   /// "https://host" or "http://host"; found out at first use where both are allowed.
   std::string base(const std::stop_token& stop);
+  /// Likewise, without asking: on loopback perhaps a guess, which perform() corrects.
+  std::string probable_base(const std::stop_token& stop);
   /// The absolute URL that a Location or Link in the answer to `asked` means.
   std::string resolve(const std::string& asked, const std::string& location,
                       const std::stop_token& stop);
@@ -57,6 +59,9 @@ class Access {
   };
   enum class Kind { unknown, basic, bearer };
   std::string find_base(const std::stop_token& stop);
+  bool may_guess() const;
+  std::optional<net::Response> find_answer_to_guess(net::Request& request,
+                                                    const std::stop_token& stop);
   void add_credentials(net::Request& request, const std::string& scope,
                        const std::stop_token& stop);
   void learn(const net::Response& answer, const std::string& scope);

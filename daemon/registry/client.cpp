@@ -90,7 +90,7 @@ struct Client::Inside {
     return net::retried(options.retry, stop, std::forward<Work>(work));
   }
   std::string url(const Reference& repository, std::string_view rest, const std::stop_token& stop) {
-    return concat(access.base(stop), "/v2/", repository.repository(), rest);
+    return concat(access.probable_base(stop), "/v2/", repository.repository(), rest);
   }
   net::Response ask(const std::string& method, const std::string& url, const std::string& scope,
                     net::Headers headers, const std::stop_token& stop) {

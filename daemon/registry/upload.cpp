@@ -12,7 +12,7 @@ namespace lighterman::registry {
 namespace {
 
 // What is sent again after a cut, to save each blob below it a round trip.
-constexpr std::uint64_t small = 8 << 20;
+constexpr std::uint64_t small = 2 << 20;
 constexpr std::uint64_t smallest_chunk = 64 << 10;
 constexpr std::uint64_t smallest_cut = 2 << 20;
 

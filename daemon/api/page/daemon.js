@@ -37,7 +37,10 @@ async function ask(method, path, {parameters, body, signal} = {}) {
     if (error.name === 'AbortError') throw error;
     throw new Refusal(0, '', 'The daemon cannot be reached');
   }
-  const answer = reply.status === 204 ? null : await reply.json().catch(() => null);
+  const answer = reply.status === 204 ? null : await reply.json().catch((error) => {
+    if (error.name === 'AbortError') throw error;
+    return null;  // a proxy's page
+  });
   if (reply.ok) return answer;
   if (reply.status === 401 && path !== 'session') on_logged_out();
   throw new Refusal(reply.status, answer?.detail, answer?.title);

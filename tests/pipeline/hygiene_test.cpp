@@ -197,8 +197,7 @@ TEST_F(Hygiene, BuildsWaitForAnEngineWhoseDiskIsNearlyFull) {
   house.config.engines.front().min_free = 1ull << 60;
   house.start();
   const RunId run = house.begin();
-  ASSERT_TRUE(house.log_says(run, "is free on the disk of engine \"real\""))
-      << house.log(run);
+  ASSERT_TRUE(house.log_says(run, "is free on the disk of engine \"real\"")) << house.log(run);
   EXPECT_EQ(house.yard->low_engines(), std::vector<std::string>{"real"});
   clear();  // makes what room it can, and does not fail
   EXPECT_EQ(house.store->get(run).state, RunState::running);

@@ -247,6 +247,7 @@ void show_why(std::ostream& out, const boost::json::value& value) {
     out << "  " << safe(name.text("repository"))
         << (tags.empty() ? ", under no tag now" : concat(": ", safe(join(tags, ", ")))) << '\n';
   }
+  if (why.flag_or("more_tags", false)) out << "  and under more tags\n";
   if (why.list("names").empty()) out << "  published nowhere\n";
   if (const std::string denied = why.text_or("denied", ""); !denied.empty())
     out << "  to be used no more: " << safe(denied) << '\n';
@@ -259,6 +260,7 @@ void show_why(std::ostream& out, const boost::json::value& value) {
         << safe(signature.text("repository")) << " (" << signature.text("form")
         << (predicate.empty() ? "" : concat(", ", safe(predicate))) << ")\n";
   }
+  if (why.flag_or("more_signatures", false)) out << "  and by more signatures\n";
   for (const auto& each : why.list("replicas")) {
     const Fields replica(each, "replica");
     const std::vector<std::string> tags = replica.texts("tags");
@@ -266,6 +268,7 @@ void show_why(std::ostream& out, const boost::json::value& value) {
         << (tags.empty() ? "" : concat(':', safe(join(tags, ",")))) << " by "
         << safe(replica.text("rule")) << ": " << replica.text("state") << '\n';
   }
+  if (why.flag_or("more_replicas", false)) out << "  and in more places\n";
   for (const auto& each : why.list("runs")) show_making(out, Fields(each, "making"));
   if (why.flag_or("more_runs", false)) out << "and by older runs\n";
 }

@@ -117,7 +117,8 @@ class BuildKit final : public TracedProgress {
       vertex.step = is_step(vertex.name);
       vertex.line = dockerfile_.line_of_vertex(vertex.name);
     }
-    vertex.cached = sent.cached();
+    // Whoever exports the cache may start steps again that were taken from it.
+    if (!vertex.ended) vertex.cached = sent.cached();
     vertex.error = one_line(sent.error());
     const bool shown = !vertex.name.starts_with("[internal]");
     if (sent.has_started() && !vertex.started) {

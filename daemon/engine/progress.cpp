@@ -53,7 +53,9 @@ BuildFailure Progress::failure(const std::string& reason) {
 
   std::string message;
   if (!place.step.empty()) message = concat("step ", place.step, ": ");
-  if (place.line != 0) message = concat(request_.plan->dockerfile, ':', place.line, ": ", message);
+  const std::string& file =
+      request_.plan->dockerfile.empty() ? request_.dockerfile_name : request_.plan->dockerfile;
+  if (place.line != 0) message = concat(file, ':', place.line, ": ", message);
   message += shortened(reason, 2000);
   tell({BuildNews::Kind::step_failed, place.step, shortened(reason, 2000), true, place.line});
   return {message, place.step, place.line, exit_code_, std::move(output)};

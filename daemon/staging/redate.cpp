@@ -42,9 +42,12 @@ std::string redate_config(const std::string& bytes, const std::vector<DiffId>& l
       if (step.is_object()) put_time(step.get_object(), created);
     }
   }
-  // The classic builder's last container, of which every build has another.
+  // The classic builder's last container and image before it, of which every build has others.
   config.erase("container");
   config.erase("container_config");
+  if (json::value* run = config.if_contains("config"); run && run->is_object()) {
+    run->get_object().erase("Image");
+  }
   // Names the layers as they were: whoever took it for a cache would look for them in vain.
   config.erase("moby.buildkit.cache.v0");
   json::array diff_ids;

@@ -1,9 +1,13 @@
 #include "staging/server.hpp"
 
+#include <arpa/inet.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <boost/json.hpp>
 #include <condition_variable>
+#include <filesystem>
 #include <thread>
 
 #include "core/error.hpp"
@@ -50,6 +54,24 @@ void answering(Response& response, Work&& work) {
     }
   } catch (const std::exception& error) {
     refuse(response, 500, "UNKNOWN", error.what());
+  }
+}
+
+/// Ends what engines keep open for their next push: httplib would wait for it, and has no list.
+void end_connections(int port) {
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", gone)) {
+    const int socket = std::atoi(entry.path().filename().c_str());
+    sockaddr_storage own{}, other{};
+    socklen_t size = sizeof own, other_size = sizeof other;
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &size) != 0 ||
+        ::getpeername(socket, reinterpret_cast<sockaddr*>(&other), &other_size) != 0)
+      continue;
+    const in_port_t local = own.ss_family == AF_INET ? reinterpret_cast<sockaddr_in&>(own).sin_port
+                            : own.ss_family == AF_INET6
+                                ? reinterpret_cast<sockaddr_in6&>(own).sin6_port
+                                : 0;
+    if (local != 0 && ntohs(local) == port) ::shutdown(socket, SHUT_RDWR);
   }
 }
 
@@ -107,6 +129,7 @@ struct Server::Inside {
   httplib::Server server;
   std::string address;
   std::stop_source stop;
+  int port = -1;
   std::jthread thread;
 };
 
@@ -247,6 +270,7 @@ Server::Server(const Options& options, FindWing find)
 Server::~Server() {
   inside_->stop.request_stop();
   inside_->server.stop();
+  end_connections(inside_->port);
 }
 
 void Server::start() {
@@ -265,6 +289,7 @@ void Server::start() {
                        "program, or not an address of this machine)"));
   }
   inside_->address = concat(host, ':', port);
+  inside_->port = port;
   inside_->thread = std::jthread([server = &inside_->server] { server->listen_after_bind(); });
   while (!inside_->server.is_running()) std::this_thread::yield();
 }

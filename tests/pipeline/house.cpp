@@ -36,6 +36,17 @@ support::RealEngine& newer_engine(bool containerd_store) {
   return *engine;
 }
 
+const std::string& local_base() {
+  static const std::string base = [] {
+    std::string name = concat(the_registry().host(), "/base/busybox:latest");
+    the_engine().docker({"tag", "busybox:latest", name});
+    the_engine().docker({"push", "-q", name});
+    the_engine().docker({"rmi", name});
+    return name;
+  }();
+  return base;
+}
+
 void build_by_cli(std::vector<std::string> arguments) {
   const std::vector<std::string> build{"build", "-q", "--network", "none"};
   arguments.insert(arguments.begin(), build.begin(), build.end());

@@ -24,6 +24,8 @@ support::RealEngine& the_engine();
 support::RealRegistry& the_registry();
 /// The newest engine that Debian has, with Docker's own image store or containerd's.
 support::RealEngine& newer_engine(bool containerd_store);
+/// Busybox in our registry, by name: engines with containerd's store ask the Hub about a short one.
+const std::string& local_base();
 /// A build in that engine by Debian's docker program, which speaks with BuildKit itself.
 void build_by_cli(std::vector<std::string> arguments);
 /// The engine has the bases "busybox-amd64" and "busybox-arm64", with the same files.

@@ -16,18 +16,6 @@ boost::json::object built(House& house, const lighterman::Run& run) {
   return stage && stage->result.is_object() ? stage->result.as_object() : boost::json::object();
 }
 
-/// Busybox in our registry: engines with containerd's store ask the Hub about a name that is short.
-const std::string& local_base() {
-  static const std::string base = [] {
-    std::string name = concat(the_registry().host(), "/base/busybox:latest");
-    the_engine().docker({"tag", "busybox:latest", name});
-    the_engine().docker({"push", "-q", name});
-    the_engine().docker({"rmi", name});
-    return name;
-  }();
-  return base;
-}
-
 std::string text(const boost::json::value& value) { return std::string(value.as_string()); }
 
 /// A shop whose Dockerfile takes a folder beside its context, files of another source, and an

@@ -1,6 +1,9 @@
 #include "staging/staging.hpp"
 
 #include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <chrono>
 
 #include "core/text.hpp"
 #include "os/file.hpp"
@@ -148,6 +151,17 @@ TEST(Staging, MakesRoomWithoutTouchingWhatARunNeeds) {
   }
   EXPECT_TRUE(needed.is_complete(first, {}));
   EXPECT_LT(scene.staging->held_bytes(), 1'300'000u) << "five images would take 1.5 MB";
+}
+
+TEST(Staging, EndsWithoutWaitingForEnginesThatKeepTheirConnections) {
+  Scene scene;
+  scene.start();
+  httplib::Client engine(concat("http://", scene.staging->address()));
+  engine.set_keep_alive(true);
+  ASSERT_EQ(engine.Get("/v2/")->status, 401);
+  const auto began = std::chrono::steady_clock::now();
+  scene.staging.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
 }
 
 TEST(Staging, AnExportThatBreaksOffIsNoImage) {

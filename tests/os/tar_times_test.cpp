@@ -92,7 +92,8 @@ TEST_P(TarTimes, AreLimitedAndNothingElseIsTouched) {
   }
   EXPECT_EQ(entries, 7);
   // The tar program checks the sums of headers.
-  EXPECT_NE(must({"tar", "--quoting-style=literal", "-tvf", "-"}, after).find("深い"), std::string::npos);
+  EXPECT_NE(must({"tar", "--quoting-style=literal", "-tvf", "-"}, after).find("深い"),
+            std::string::npos);
 }
 
 TEST_P(TarTimes, ComeOutAlikeHoweverTheBytesCome) {

@@ -34,7 +34,7 @@ export function checkup_part(place, signal) {
     const now = JSON.stringify(report);
     if (now !== seen && report.state !== 'none') {
       show(found, verdict(report), report.looks.length ? el('ul', {class: 'card lines looks', id: 'looks'}, report.looks.map(look_line)) : null,
-        report.ended ? el('p', {class: 'quiet'}, time(report.ended)) : null);
+        report.ended ? el('p', {class: 'quiet'}, t('tried'), ' ', time(report.ended)) : null);
     }
     seen = now;
     if (report.state === 'running' && !signal.aborted) again = setTimeout(load, look_again);

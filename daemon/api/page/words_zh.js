@@ -41,7 +41,7 @@ export const chinese = {
   'half of them within {half}, 95 of 100 within {most}': '一半在 {half} 以内，95% 在 {most} 以内', 'its database was of {time}': '其数据库日期为 {time}',
   'its distribution is no longer maintained': '其发行版已停止维护', 'its distributor put the fix off': '发行方推迟修复', 'its distributor will not fix it': '发行方不会修复',
   'label': '标签', 'live': '实时', 'moves': '移动', 'no fix is known': '尚无修复', 'no longer tagged': '不再有标签', 'not found': '未找到',
-  'not ready': '未就绪', 'not scanned': '未扫描', 'nothing yet': '暂无', 'platform': '平台', 'published': '发布于', 'ready': '就绪',
+  'not ready': '未就绪', 'not scanned': '未扫描', 'nothing yet': '暂无', 'platform': '平台', 'published': '发布于', 'ready': '就绪', 'tried': '检查于',
   'reconnecting': '重新连接中', 'role: {role}': '角色：{role}', 'run': '运行', 'run {id}': '运行 {id}', 'scanned': '扫描于',
   'scanned by {scanner} {version} at {time}': '由 {scanner} {version} 于 {time} 扫描', 'searching…': '搜索中…', 'signature': '签名',
   'signed by nobody we know': '没有已知签名者', 'signed by {who}': '由 {who} 签名', 'signs until {day}': '签名至 {day}', 'stays': '固定', 'tag': '标签',

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/text.hpp"
+
 namespace lighterman::api {
 namespace {
 
@@ -65,14 +67,19 @@ std::string_view next_part(std::string_view& path) noexcept {
   return part;
 }
 
-/// What stands for the pattern's {...}; empty when the path is another.
+/// What stands for the pattern's {...}; empty when the path is another. A {name} may hold slashes,
+/// as "web@linux/arm64" does: the path came decoded.
 std::optional<std::vector<std::string>> matched(std::string_view pattern, std::string_view path) {
   std::vector<std::string> names;
+  auto more = std::ranges::count(path, '/') - std::ranges::count(pattern, '/');
   while (pattern.starts_with('/') && path.starts_with('/')) {
     const std::string_view wanted = next_part(pattern);
     const std::string_view given = next_part(path);
     if (wanted.starts_with('{') && !given.empty()) {
       names.emplace_back(given);
+      for (; wanted == "{name}" && more > 0 && path.starts_with('/'); --more) {
+        names.back() += concat('/', next_part(path));
+      }
     } else if (wanted != given) {
       return {};
     }

@@ -190,9 +190,10 @@ BuildPlan build_plan_from(const boost::json::value& given) {
   plan.labels = fields.text_map("labels");
   plan.cache_from = fields.texts("cache_from");
   plan.cache_to = fields.text_or("cache_to", "");
-  for (const auto& [name, context] : fields.text_map("contexts")) {
-    plan.contexts[name] =
-        during(fields.path("contexts"), [&] { return parse_named_context(context); });
+  const auto contexts = fields.text_map("contexts");
+  for (const auto& each : contexts) {
+    plan.contexts[each.first] =
+        during(fields.path("contexts"), [&] { return parse_named_context(each.second); });
   }
   plan.secrets = fields.text_map("secrets");
   plan.ssh = fields.text_map("ssh");

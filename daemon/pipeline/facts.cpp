@@ -231,7 +231,7 @@ Object published_facts(Object staged, const std::vector<PublishedImage>& publish
 
 Object rescan_facts(const Object& published, const std::vector<scan::LayerOrigin>& layers) {
   Object facts;
-  for (const char* name : {"push", "name", "target", "targets", "labels"})
+  for (const char* name : {"push", "name", "target", "targets", "labels", "platforms"})
     if (const Json* value = published.if_contains(name)) facts[name] = *value;
   facts["published"] = render_time(system_now());
   boost::json::array list;

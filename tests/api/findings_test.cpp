@@ -70,7 +70,9 @@ TEST(Findings, OfAnImageForTwoPlatformsAreThoseOfBoth) {
     const httplib::Response answer =
         house.get(concat("/api/v1/runs/", run, "/images/", image, "/findings"));
     std::set<std::string> seen;
-    for (const json::value& each : json::parse(answer.body).at("list").as_array())
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    const json::value body = json::parse(answer.body);
+    for (const json::value& each : body.at("list").as_array())
       seen.insert(std::string(each.at("id").as_string()));
     return seen;
   };

@@ -31,7 +31,7 @@ target_include_directories(lighterman_engine_proto SYSTEM PUBLIC ${generated_roo
 # The generated sources include each other without a folder.
 target_include_directories(lighterman_engine_proto PRIVATE ${generated_folder})
 target_compile_options(lighterman_engine_proto PRIVATE -w)
-target_link_libraries(lighterman_engine_proto PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+target_link_libraries(lighterman_engine_proto PUBLIC lighterman_grpc)
 if(LIGHTERMAN_SANITIZE)
   target_compile_options(lighterman_engine_proto PRIVATE
     -fsanitize=${LIGHTERMAN_SANITIZE} -fno-omit-frame-pointer)

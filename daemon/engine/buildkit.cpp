@@ -132,6 +132,12 @@ class BuildKit final : public TracedProgress {
       const auto lines = output_.find({sent.digest(), stream});
       if (lines != output_.end()) lines->second.finish();
     }
+    // A build goes on without its cache, so nothing else tells.
+    if (vertex.name.find("ing cache ") != std::string::npos && !vertex.error.empty() &&
+        warned_.insert(vertex.error).second) {
+      const std::string why = concat(vertex.name, ": ", shortened(vertex.error, 500));
+      tell({BuildNews::Kind::warning, vertex.name, why, false, 0});
+    }
     if (vertex.ended || !vertex.error.empty()) return;
     vertex.ended = true;
     if (!shown) return;

@@ -178,6 +178,19 @@ TEST(RegistryCache, ServesAnEngineThatNeverBuiltTheImage) {
   EXPECT_GE(again.at("cached_steps").to_number<int>(), 3) << house.log(run.id);
 }
 
+TEST(RegistryCache, ThatCannotBeWrittenCostsNoImage) {
+  House house(newer_engine(true));
+  write_costly(house.git);
+  house.image().cache_to = "127.0.0.1:9/acme/nowhere:cache";
+  house.start();
+  const lighterman::Run run = house.push();
+  built(house, run);
+  EXPECT_EQ(house.content("main", "/output"), "costly");
+  const std::string log = house.log(run.id);
+  EXPECT_NE(log.find("engine warn | exporting cache to registry: "), log.npos) << log;
+  EXPECT_NE(log.find("connection refused"), log.npos) << log;
+}
+
 TEST(RegistryCache, IsWarnedOfWhereTheEngineCannotWriteIt) {
   House house(newer_engine(false));
   write_costly(house.git);

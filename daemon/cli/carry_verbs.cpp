@@ -8,13 +8,13 @@
 #include <memory>
 #include <mutex>
 
+#include "cli/jetty.hpp"
 #include "cli/live_log.hpp"
 #include "cli/remote.hpp"
 #include "cli/views.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
-#include "os/file.hpp"
 #include "pipeline/replicate.hpp"
 #include "registry/copy.hpp"
 
@@ -33,30 +33,6 @@ struct CarryWords {
 
 std::string safe(std::string_view text) { return harmless(text, false); }
 void print(const boost::json::value& value) { std::cout << boost::json::serialize(value) << '\n'; }
-
-/// Registries as ~/.docker/config.json knows them, without a daemon.
-class Jetty {
- public:
-  Jetty(const std::vector<Reference>& places, const CarryWords& words)
-      : store_({scratch_.path() / "places.db"}), yard_(config(places, words), store_) {}
-  pipeline::Yard& yard() noexcept { return yard_; }
-
- private:
-  static std::shared_ptr<const config::Config> config(const std::vector<Reference>& places,
-                                                      const CarryWords& words) {
-    auto config = std::make_shared<config::Config>();
-    for (const Reference& each : places) {
-      registry::Options& options = config->registries[each.host()];
-      options.host = each.host();
-      options.plain_http = words.plain_http;
-      options.create = words.create;
-    }
-    return config;
-  }
-  os::ScratchFolder scratch_;
-  store::Store store_;
-  pipeline::Yard yard_;
-};
 
 /// One line that is drawn anew while bytes travel; nothing where nobody looks.
 class ProgressLine {
@@ -112,7 +88,7 @@ int copy(const CarryWords& words) {
   } else if (!source.digest()) {
     tags.push_back(source.tag().value_or("latest"));
   }
-  Jetty jetty({source, target}, words);
+  Jetty jetty({source, target}, {words.plain_http, words.create});
   ProgressLine line;
   const registry::CopyOutcome outcome = registry::copy(
       jetty.yard().registry(source.host()), source, jetty.yard().registry(target.host()), target,
@@ -160,7 +136,7 @@ void show_plan(const pipeline::ReplicatePlan& plan) {
 int sync(const CarryWords& words) {
   const Reference source = Reference::parse(words.source).bare();
   const Reference target = Reference::parse(words.target).bare();
-  Jetty jetty({source, target}, words);
+  Jetty jetty({source, target}, {words.plain_http, words.create});
   const config::ReplicateRule rule = rule_of(words, source, target);
   const pipeline::ReplicatePlan plan = pipeline::plan_replication(jetty.yard(), rule, {});
   if (words.dry_run) {

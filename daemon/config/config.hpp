@@ -135,8 +135,12 @@ struct Bases {
   std::string watch;  ///< when it is looked whether bases moved, five fields, UTC; empty: never
 };
 
+/// Who looks at images: our Trivy, the scanner of the Harbor that an image goes to, or both.
+enum class ScanBy { trivy, harbor, both };
+
 /// How images are scanned before they are tagged.
 struct Scan {
+  ScanBy by = ScanBy::trivy;
   scan::TrivyOptions trivy;     ///< without cache folder and token, which are below
   std::filesystem::path cache;  ///< empty: trivy/ in `data`
   std::string server_token_place;

@@ -93,6 +93,15 @@ void examine_source(const Source& source, Findings& findings) {
   }
 }
 
+void examine_trivy(const Scan& scan, Findings& findings) {
+  const std::string& program = scan.trivy.program;
+  if (program.find('/') != std::string::npos) return findings.need_file("scan.program", program);
+  if (os::find_program(program).empty())
+    findings.add(
+        scan.deny_unscanned ? Weight::error : Weight::warning, "scan.program",
+        concat("there is no program \"", program, "\" in PATH: install Trivy, or say where it is"));
+}
+
 void examine_bases(const Config& config, Findings& findings) {
   const std::filesystem::path folder = config.file.parent_path();
   std::vector<std::string> known;
@@ -175,12 +184,7 @@ std::vector<Finding> examine(const Config& config) {
   if (config.bases) examine_bases(config, findings);
   if (config.scan) {
     findings.need_secret("scan.server_token", config.scan->server_token_place);
-    const std::string& program = config.scan->trivy.program;
-    if (program.find('/') == std::string::npos && os::find_program(program).empty())
-      findings.add(config.scan->deny_unscanned ? Weight::error : Weight::warning, "scan.program",
-                   concat("there is no program \"", program,
-                          "\" in PATH: install Trivy, or say where it is"));
-    if (program.find('/') != std::string::npos) findings.need_file("scan.program", program);
+    if (config.scan->by != ScanBy::harbor) examine_trivy(*config.scan, findings);
     for (const std::string& file : config.scan->vex)
       if (file.starts_with('/')) findings.need_vex(file);
   }

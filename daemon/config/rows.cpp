@@ -303,7 +303,7 @@ const std::vector<Row<Config>>& config_rows() {
       row("min_free", &Config::min_free, "With less free disk space in `data`, runs wait"),
       part("keys", &Config::keys, "Keys to sign with", key_rows()),
       part("bases", &Config::bases, "What is asked of the images in FROM", base_rows()),
-      part("scan", &Config::scan, "Scan images with Trivy before they are tagged", scan_rows()),
+      part("scan", &Config::scan, "Scan images before they are tagged", scan_rows()),
       {"secrets", "Secrets that plugins may be allowed to use, by name: file:PATH or env:NAME",
        [](Config& to, const Value& value) {
          for (const auto& [name, inner] : value.pairs()) read_place(to.secrets[name], inner);

@@ -47,6 +47,18 @@ void read_resign(Keys& to, const Value& value) {
   }
 }
 
+constexpr Choice<ScanBy> scan_by_names[] = {
+    {ScanBy::trivy, "trivy"}, {ScanBy::harbor, "harbor"}, {ScanBy::both, "both"}};
+
+void read_scan_by(Scan& to, const Value& value) {
+  try {
+    if (const auto given = value.text("trivy, harbor or both"))
+      to.by = choice_of(scan_by_names, *given, "scanner");
+  } catch (const Error& error) {
+    value.refuse(error.what());
+  }
+}
+
 void read_severities(Scan& to, const Value& value) {
   to.block.clear();
   for (const Value& item : value.items()) {
@@ -144,6 +156,11 @@ const std::vector<Row<Bases>>& base_rows() {
 const std::vector<Row<Scan>>& scan_rows() {
   using scan::TrivyOptions;
   static const std::vector<Row<Scan>> rows{
+      {"by",
+       "Who scans: trivy, harbor (the scanner of the Harbor an image goes to) or both",
+       read_scan_by,
+       [](const Scan& from) { return Json(name_of(scan_by_names, from.by)); },
+       {{"enum", {"trivy", "harbor", "both"}}}},
       trivy("program", &TrivyOptions::program, "Trivy, in PATH or by its path"),
       row("cache", &Scan::cache, "Folder of its database and layer cache; default: in `data`"),
       {"block",

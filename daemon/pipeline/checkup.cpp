@@ -61,7 +61,7 @@ class Rounds {
     }
     for (const auto& [name, source] : config_->sources) look_at_source(source);
     look_at_registries();
-    if (config_->scan)
+    if (config_->scan && config_->scan->by != config::ScanBy::harbor)
       add("scanner", "install Trivy, or set `scan: {program: ...}`",
           [&] { return look_at_scanner(); });
     if (config_->keys) look_at_keys();
@@ -222,11 +222,16 @@ class Rounds {
       seen += concat(" until ", render_time(*robot->expires).substr(0, 10));
       if (*robot->expires < now_) return broken(seen, "renew the robot account in Harbor");
     }
-    for (const Reference& target : targets)
-      if (const std::string project = registry::Harbor::project_of(target);
-          !robot->may(project, "push", "repository"))
+    const bool scans = config_->scan && config_->scan->by != config::ScanBy::trivy;
+    for (const Reference& target : targets) {
+      const std::string project = registry::Harbor::project_of(target);
+      if (!robot->may(project, "push", "repository"))
         return broken(concat(seen, ", may not push repositories in project ", project),
                       "give the robot this permission in Harbor");
+      if (scans && !robot->may(project, "create", "scan"))
+        return broken(concat(seen, ", may not create scans in project ", project),
+                      "give the robot this permission in Harbor, or do without `scan: {by: ...}`");
+    }
     if (robot->expires && *robot->expires < now_ + certificate_notice)
       return doubtful(seen, "renew the robot account in Harbor");
     return good(seen);

@@ -9,6 +9,7 @@
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
 #include "pipeline/stage.hpp"
+#include "registry/product.hpp"
 
 namespace lighterman::pipeline {
 ImageRun::ImageRun(const RunnerOptions& options, Yard& yard, staging::Staging& staging,
@@ -66,7 +67,19 @@ ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
     policy::Decision scanned;
     const std::vector<Base> bases = bases_of(config, scanned, stop);
     boost::json::object facts = facts_of(image, config, bases);
-    const std::optional<Findings> findings = inspect(image, session, scanned, stop);
+    const std::string manifest = session.manifest_bytes(image.manifest);
+    const auto to_harbor = [&]() -> std::optional<Reference> {
+      for (const Destination& destination : destinations) {
+        if (registry::find_product(destination.client->options(), store_, stop) !=
+            registry::Product::harbor)
+          continue;
+        steady(options_.retry, store_, run_.id, log("scan"), stop,
+               [&] { publisher.bring(image, manifest, destination, stop); });
+        return destination.repository.at(image.manifest);
+      }
+      return {};
+    };
+    const std::optional<Findings> findings = inspect(image, session, to_harbor, scanned, stop);
     if (findings) facts["findings"] = findings_facts(*findings);
     const policy::Decision verdict = judge(image, facts, std::move(scanned), stop);
     if (const auto denied = why_denied(verdict)) {
@@ -79,7 +92,6 @@ ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
                               run_.allowed->who, " allowed: ", run_.allowed->reason));
     }
     unite(plan_.tags, verdict.tags);
-    const std::string manifest = session.manifest_bytes(image.manifest);
     const std::vector<Endorsement> endorsed = endorsements_for(
         verdict, bases,
         [&](scan::SbomFormat format) { return make_sbom(format, image, session, stop); });
@@ -90,7 +102,7 @@ ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
         });
     close_actions();
     remember_build(manifest, stop);
-    if (findings) try_keep_sbom(image, session, stop);
+    if (findings && yard_.scanner() != nullptr) try_keep_sbom(image, session, stop);
     tidy(session);
     facts = published_facts(std::move(facts), published);
     ImageEnd end;

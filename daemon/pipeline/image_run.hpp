@@ -81,9 +81,14 @@ class ImageRun {
     return {yard_.mirror(plan_.source), plan_.commit, plan_.context, plan_.dockerfile};
   }
   std::string dockerfile_text() const { return context().dockerfile_text(); }
+  /// Puts the image, under no tag, where Harbor can look at it; empty: none of its targets is one.
+  using BringToHarbor = std::function<std::optional<Reference>()>;
   /// Empty: no scanner is set up, or it failed and may.
   std::optional<Findings> inspect(const StagedImage& image, staging::Session& session,
-                                  policy::Decision& verdict, const std::stop_token& stop);
+                                  const BringToHarbor& to_harbor, policy::Decision& verdict,
+                                  const std::stop_token& stop);
+  Findings scan(const StagedImage& image, staging::Session& session, const BringToHarbor& to_harbor,
+                const std::stop_token& stop);
   scan::Image staged_for_scan(const StagedImage& image, staging::Session& session) const;
   using MakeSbom = std::function<std::string(scan::SbomFormat)>;
   policy::Decision judge(const StagedImage& image, const boost::json::object& facts,

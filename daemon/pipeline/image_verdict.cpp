@@ -9,6 +9,7 @@
 #include "os/hash.hpp"
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
+#include "pipeline/harbor_scan.hpp"
 #include "pipeline/hooks.hpp"
 #include "pipeline/image_index.hpp"
 #include "pipeline/image_run.hpp"
@@ -116,8 +117,9 @@ boost::json::object ImageRun::facts_of(const StagedImage& image, const std::stri
 }
 
 std::optional<Findings> ImageRun::inspect(const StagedImage& image, staging::Session& session,
-                                          policy::Decision& verdict, const std::stop_token& stop) {
-  if (yard_.scanner() == nullptr) return {};
+                                          const BringToHarbor& to_harbor, policy::Decision& verdict,
+                                          const std::stop_token& stop) {
+  if (!yard_.config().scan) return {};
   const StageLog log = this->log("scan");
   const config::Scan& options = *yard_.config().scan;
   Findings findings;
@@ -134,7 +136,7 @@ std::optional<Findings> ImageRun::inspect(const StagedImage& image, staging::Ses
   try {
     // Kept with the stage is only how many there were: findings change with every database.
     record("scan").perform([&]() -> boost::json::value {
-      findings = yard_.scanner()->scan(staged_for_scan(image, session), image.manifest, stop);
+      findings = scan(image, session, to_harbor, stop);
       explain(findings, image, engine::Dockerfile(dockerfile_text()), plan_.args);
       waive(findings, waivers, system_now());
       store_.put_fact(scan::kept_scope, scan::kept_name(run_.id, plan_.image),
@@ -159,6 +161,26 @@ std::optional<Findings> ImageRun::inspect(const StagedImage& image, staging::Ses
   log.note(concat(scan::sums_of(findings.counts()), "; see: lighterman findings ", run_.id,
                   " --image ", plan_.image));
   return findings;
+}
+
+Findings ImageRun::scan(const StagedImage& image, staging::Session& session,
+                        const BringToHarbor& to_harbor, const std::stop_token& stop) {
+  const config::Scan& options = *yard_.config().scan;
+  std::optional<Findings> seen;
+  if (yard_.scanner() != nullptr)
+    seen = yard_.scanner()->scan(staged_for_scan(image, session), image.manifest, stop);
+  if (options.by == config::ScanBy::trivy) return *std::move(seen);
+  const auto place = to_harbor();
+  if (!place)
+    throw Error(ErrorKind::invalid,
+                "Harbor shall scan it, but none of its targets is a Harbor (`scan: {by: ...}`, or "
+                "`product: harbor` of the registry)");
+  log("scan").note(concat("Harbor looks at ", place->text()));
+  Findings by_harbor = scan_in_harbor(registry_options(yard_.config(), place->host()), *place,
+                                      options.trivy.timeout, stop);
+  if (!seen) return by_harbor;
+  unite(*seen, by_harbor);
+  return *std::move(seen);
 }
 
 scan::Image ImageRun::staged_for_scan(const StagedImage& image, staging::Session& session) const {
@@ -200,8 +222,9 @@ policy::Decision ImageRun::judge(const StagedImage& image, const boost::json::ob
 std::string ImageRun::make_sbom(scan::SbomFormat format, const StagedImage& image,
                                 staging::Session& session, const std::stop_token& stop) {
   if (yard_.scanner() == nullptr)
-    throw Error(ErrorKind::invalid,
-                "the configuration has no scanner (scan: {}), which makes the SBOM");
+    throw Error(
+        ErrorKind::invalid,
+        "the configuration has no Trivy (`scan: {by: trivy}` or both), which makes the SBOM");
   return format == scan::SbomFormat::cyclonedx
              ? kept_sbom(image, session, stop)
              : yard_.scanner()->make_sbom(staged_for_scan(image, session), format, stop);

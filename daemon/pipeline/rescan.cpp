@@ -12,7 +12,9 @@
 #include "os/file.hpp"
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
+#include "pipeline/harbor_scan.hpp"
 #include "pipeline/hooks.hpp"
+#include "registry/product.hpp"
 #include "scan/waivers.hpp"
 
 namespace lighterman::pipeline {
@@ -172,7 +174,7 @@ bool Rescan::is_due(Instant now) {
 RescanRound Rescan::perform(const std::stop_token& stop) {
   const std::shared_ptr<Yard> yard = yard_();
   RescanRound round;
-  if (yard->scanner() == nullptr) return round;
+  if (!yard->config().scan) return round;
   store::PublicationFilter filter;
   filter.limit = page;
   for (;;) {
@@ -234,7 +236,14 @@ Findings Rescan::scan(Yard& yard, const Publication& publication, const std::sto
     parts.push_back(Digest::parse(Fields(platform, "publication.platforms").text("digest")));
   if (parts.empty()) parts.push_back(publication.digest);
   std::optional<Findings> all;
-  for (std::size_t at = 0; at < parts.size(); ++at) {
+  const auto add = [&](const Findings& found) {
+    if (all)
+      unite(*all, found);
+    else
+      all = found;
+  };
+  const config::Scan& options = *yard.config().scan;
+  for (std::size_t at = 0; yard.scanner() != nullptr && at < parts.size(); ++at) {
     std::optional<std::string> sbom = shelf.find(publication.digest, at);
     if (!sbom) {
       const Reference place = publication.targets.front().repository.at(parts[at]);
@@ -242,12 +251,19 @@ Findings Rescan::scan(Yard& yard, const Publication& publication, const std::sto
                                        stop);
       shelf.put(publication.digest, *sbom, at);
     }
-    const Findings found = yard.scanner()->scan_sbom(*sbom, parts[at], stop);
-    if (all)
-      unite(*all, found);
-    else
-      all = found;
+    add(yard.scanner()->scan_sbom(*sbom, parts[at], stop));
   }
+  if (options.by == config::ScanBy::trivy) return *all;
+  const auto harbor = std::ranges::find_if(publication.targets, [&](const PublishedTarget& target) {
+    return registry::find_product(registry_options(yard.config(), target.repository.host()), store_,
+                                  stop) == registry::Product::harbor;
+  });
+  if (harbor != publication.targets.end()) {
+    for (const Digest& part : parts)
+      add(scan_in_harbor(registry_options(yard.config(), harbor->repository.host()),
+                         harbor->repository.at(part), options.trivy.timeout, stop));
+  }
+  if (!all) throw Error(ErrorKind::invalid, "it is in no Harbor any more, which shall scan it");
   return *all;
 }
 

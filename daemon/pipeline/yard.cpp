@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
+#include "pipeline/harbor_scan.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -73,7 +74,7 @@ Yard::Yard(std::shared_ptr<const config::Config> config, store::Store& store, Ya
   for (const engine::Options& options : config_->engines) {
     engines_.push_back({std::make_unique<engine::Engine>(options), std::make_shared<EngineUse>()});
   }
-  if (config_->scan) {
+  if (config_->scan && config_->scan->by != config::ScanBy::harbor) {
     scanner_key_ = key_of(*config_);
     const bool same = former != nullptr && former->scanner_key_ == scanner_key_;
     scanner_ = same ? former->scanner_ : std::make_shared<Scanner>(*config_, store_);
@@ -114,7 +115,10 @@ boost::json::value Yard::scan_published(const std::string& text, const std::stop
     if (!digest) throw Error(ErrorKind::not_found, concat("there is no ", reference));
     reference = reference.at(*digest);
   }
-  return findings_facts(scanner_->scan(published_for_scan(reference), *reference.digest(), stop));
+  return findings_facts(
+      scanner_ != nullptr ? scanner_->scan(published_for_scan(reference), *reference.digest(), stop)
+                          : scan_in_harbor(registry_options(*config_, reference.host()), reference,
+                                           config_->scan->trivy.timeout, stop));
 }
 
 scan::Image Yard::published_for_scan(const Reference& by_digest) {

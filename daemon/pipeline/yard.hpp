@@ -98,7 +98,7 @@ class Yard {
   engine::Engine& engine(const std::string& name);
   unsigned slots() const noexcept;
   Rulebook& rulebook() noexcept { return rulebook_; }
-  Scanner* scanner() noexcept { return scanner_.get(); }  ///< null: images are not scanned
+  Scanner* scanner() noexcept { return scanner_.get(); }  ///< null: there is no Trivy
   /// An image in a registry, for the scanner, with the credentials for it.
   scan::Image published_for_scan(const Reference& by_digest);
 

@@ -40,6 +40,8 @@ class FakeHarbor {
     "start_time":"2026-01-02T03:04:05.000Z","end_time":"0001-01-01T00:00:00.000Z"})";
   std::string artifact = R"({"digest":"sha256:aa"})";
   std::string report = "{}";
+  std::function<void()> scan_begun;  ///< under registry.mutex
+  bool scans_already = false;        ///< it was told to, or does so at each push
   std::string project = R"({"project_id":5,"name":"acme","metadata":{"retention_id":"9"}})";
   std::vector<std::string> artifacts;
   std::map<std::string, std::string> posts;
@@ -142,6 +144,8 @@ class FakeHarbor {
                });
     server.Post(image + "/([^/]+)/scan", [this](const Request& request, Response& response) {
       const Lock lock(registry.mutex);
+      if (scan_begun) scan_begun();
+      if (scans_already) return FakeRegistry::refuse(response, 409, "CONFLICT");
       begin(request, response, 202, "");
     });
     server.Get(image + "/([^/]+)/additions/vulnerabilities",

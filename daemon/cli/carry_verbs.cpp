@@ -267,9 +267,11 @@ int replicate(Remote& remote, const CarryWords& words) {
   for (const auto& value : fields.list("vanished"))
     std::cout << (words.dry_run ? "would delete " : "deleted ")
               << safe(Fields(value, "tag").text("tag")) << '\n';
+  for (const std::string& failure : fields.texts("failures"))
+    std::cerr << "lighterman: " << safe(failure) << '\n';
   std::cout << fields.natural_or("same", 0) << " tags are there already, "
             << fields.natural_or("left_out", 0) << " are not wanted\n";
-  return 0;
+  return fields.texts("failures").empty() ? 0 : 1;
 }
 
 int retain(Remote& remote, const CarryWords& words) {

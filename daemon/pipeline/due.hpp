@@ -16,7 +16,7 @@ class Due {
 
   bool is_due(const std::string& cron, Instant now);
   void done(Instant now);
-  void failed(Instant now);  ///< it is due again in a minute
+  void failed(Instant now);  ///< it is due again in a minute, later after each failure in a row
 
  private:
   store::Store& store_;

@@ -420,10 +420,21 @@ void ImageRun::send_on(const std::vector<PublishedImage>& published,
   });
 }
 
+/// Of the repositories that the image goes to: a rule of the configuration may say more.
 void ImageRun::clear_old_tags(const config::RetainRule& rule, const std::stop_token& stop) {
+  for (const std::string& name : rule.repositories) {
+    if (std::ranges::find(plan_.targets, name, &Reference::name) == plan_.targets.end())
+      throw Error(ErrorKind::denied,
+                  concat(rule.name, " may not delete in ", name, ", where this image does not go"));
+  }
   perform_retention(
       yard_, store_, plan_retention(yard_, store_, rule, stop),
-      [&](const std::string& text) { log("retain").note(text); }, stop);
+      [&](const std::string& text) { log("retain").note(text); },
+      [&](const Reference& gone, const std::string& why) {
+        audit::Trail(store_).note(
+            {.who = rule.name, .deed = "delete", .subject = gone.text(), .why = why});
+      },
+      stop);
 }
 
 std::vector<PublishedImage> ImageRun::publish_all(

@@ -80,11 +80,23 @@ bool is_literal(const std::string& pattern) {
   return pattern.find_first_of("*?[{^$\\") == std::string::npos;
 }
 
+/// Empty: it is no index.
+std::vector<Descriptor> descriptors_in_index(const std::string& manifest) {
+  const boost::json::value value = parse_json(manifest, "the manifest");
+  std::vector<Descriptor> found;
+  for (const auto& entry : Fields(value, "the manifest").list("manifests"))
+    found.push_back(descriptor_from(entry));
+  return found;
+}
+
 std::map<std::string, std::string> labels_of(registry::Client& client, const Reference& image,
                                              const std::stop_token& stop) {
   const auto manifest = client.find_manifest(image, stop);
-  // An index has no labels of its own, and of a broken one nobody knows them.
-  if (!manifest || manifest->bytes.find("\"config\"") == std::string::npos) return {};
+  if (!manifest) return {};
+  // An index has no labels of its own; its images were made together.
+  if (const auto parts = descriptors_in_index(manifest->bytes); !parts.empty())
+    return labels_of(client, image.at(parts.front().digest), stop);
+  if (manifest->bytes.find("\"config\"") == std::string::npos) return {};
   const Descriptor config = Manifest::parse(manifest->bytes).config();
   return ImageConfig::parse(attached_blob(client, image, config, stop)).labels;
 }
@@ -164,6 +176,7 @@ void Comparison::ask(std::vector<Tag>& tags) {
 }
 
 void Comparison::add_to(ReplicatePlan& plan) {
+  const std::size_t left_out_before = plan.left_out;
   std::vector<Tag> tags = wanted(plan);
   ask(tags);
   std::map<Digest, std::vector<std::string>> missing;
@@ -188,6 +201,10 @@ void Comparison::add_to(ReplicatePlan& plan) {
     plan.missing.push_back(std::move(made));
   }
   if (!rule_.delete_vanished) return;
+  // A name with a mistake in it looks just so, and everything over there would vanish.
+  if (tags.empty() && plan.left_out == left_out_before)
+    throw Error(ErrorKind::not_found, concat("there is no tag in ", source_.name(),
+                                             ", so nothing is deleted in ", target_.name()));
   for (const std::string& tag : to_.tags(target_, stop_)) {
     if (is_artifact_tag(tag) || !selection_.takes_tag(tag) || alive.contains(tag)) continue;
     const Reference vanished = target_.with_tag(tag);
@@ -317,12 +334,41 @@ config::RetainRule retain_rule_for(const policy::Action& action, const Published
   return rule;
 }
 
+namespace {
+
+/// Two that go to one place would delete each other's tags there.
+void refuse_collisions(const ReplicateRule& rule, const std::vector<Reference>& repositories) {
+  if (rule.to.empty() || !rule.delete_vanished) return;
+  std::map<Reference, Reference> sources;
+  for (const Reference& each : repositories) {
+    const auto [found, fresh] = sources.emplace(target_of(rule, each), each);
+    if (!fresh)
+      throw Error(ErrorKind::invalid,
+                  concat(found->second.name(), " and ", each.name(), " would both go to ",
+                         found->first.name(), ": set `rename: \"{repository}\"`"));
+  }
+}
+
+}  // namespace
+
 ReplicatePlan plan_replication(Yard& yard, const ReplicateRule& rule, const std::stop_token& stop) {
   return during(concat("rule \"", rule.name, "\""), [&] {
     const RuleSelection selection(rule);
+    const std::vector<Reference> repositories = repositories_of(yard, rule, stop);
+    refuse_collisions(rule, repositories);
     ReplicatePlan plan;
-    for (const Reference& repository : repositories_of(yard, rule, stop))
-      Comparison(yard, rule, selection, repository, stop).add_to(plan);
+    std::optional<Error> first_failure;
+    for (const Reference& repository : repositories) {
+      try {
+        Comparison(yard, rule, selection, repository, stop).add_to(plan);
+      } catch (const Error& error) {
+        // The other repositories have nothing to do with it.
+        if (error.kind() == ErrorKind::cancelled) throw;
+        plan.failures.push_back(concat(repository.name(), ": ", error.what()));
+        if (!first_failure) first_failure = error;
+      }
+    }
+    if (first_failure && plan.failures.size() == repositories.size()) throw Error(*first_failure);
     return plan;
   });
 }
@@ -337,6 +383,7 @@ boost::json::object to_json(const ReplicatePlan& plan) {
     vanished.push_back({{"tag", tag.text()}, {"digest", digest.text()}});
   return {{"missing", std::move(missing)},
           {"vanished", std::move(vanished)},
+          {"failures", json_array(plan.failures)},
           {"same", plan.same},
           {"left_out", plan.left_out}};
 }

@@ -42,6 +42,7 @@ std::vector<Reference> repositories_of(Yard& yard, const config::ReplicateRule& 
 struct ReplicatePlan {
   std::vector<Replication> missing;                    ///< one for each image
   std::vector<std::pair<Reference, Digest>> vanished;  ///< tags to delete over there
+  std::vector<std::string> failures;                   ///< repositories that could not be asked
   std::size_t same = 0;                                ///< tags that are there already
   std::size_t left_out = 0;                            ///< tags that the rule does not want
 };

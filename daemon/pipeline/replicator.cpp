@@ -87,7 +87,9 @@ Replicator::Replicator(std::function<std::shared_ptr<Yard>()> yard, store::Store
   store_.requeue_replications();
   for (unsigned i = 0; i < yard_()->config().replications; ++i)
     threads_.emplace_back([this](const std::stop_token& stop) { carry(stop); });
-  threads_.emplace_back([this](const std::stop_token& stop) { schedule(stop); });
+  // A rule may wait long for a registry; what travels must be looked after all the same.
+  threads_.emplace_back([this](const std::stop_token& stop) { keep_schedules(stop); });
+  threads_.emplace_back([this](const std::stop_token& stop) { look_after_journeys(stop); });
 }
 
 Replicator::~Replicator() {
@@ -100,6 +102,8 @@ ReplicatePlan Replicator::perform_rule(const std::string& name, bool dry_run,
   const auto& rule = named(yard->config().replicate, name, "replicate");
   ReplicatePlan plan = plan_replication(*yard, rule, stop);
   if (dry_run) return plan;
+  for (const std::string& failure : plan.failures)
+    tell_("warn", concat("rule ", name, ": ", failure));
   for (const Replication& each : plan.missing) store_.add_replication(each);
   for (const auto& [tag, digest] : plan.vanished) {
     yard->registry(tag.host()).delete_tag(tag, digest, stop);
@@ -150,13 +154,19 @@ void Replicator::carry(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const std::uint64_t seen = store_.version();
     const Instant now = system_now();
-    if (auto replication = store_.claim_replication(now)) {
-      perform(*std::move(replication), stop);
-      continue;
+    Instant::duration rest = longest_wait;
+    try {
+      if (auto replication = store_.claim_replication(now)) {
+        perform(*std::move(replication), stop);
+        continue;
+      }
+      // One that is due and was not claimed waits for another to the same place to end.
+      if (const auto next = store_.next_replication())
+        rest = std::max<Instant::duration>(*next - now, look_again);
+    } catch (const std::exception& error) {
+      // A full disk, for one: it goes on when there is room again.
+      tell_("warn", concat("replications wait: ", error.what()));
     }
-    // One that is due and was not claimed waits for another to the same place to end.
-    const auto next = store_.next_replication();
-    const auto rest = next ? std::max<Instant::duration>(*next - now, look_again) : longest_wait;
     store_.wait(seen,
                 std::chrono::duration_cast<std::chrono::milliseconds>(
                     std::min<Instant::duration>(rest, longest_wait)),
@@ -174,13 +184,20 @@ void Replicator::perform(Replication replication, const std::stop_token& stop) {
     journeys_[replication.id] = &journey;
   }
   std::optional<Error> failure;
+  std::chrono::milliseconds pause{};  // that the registry asks for
   try {
     travel(*yard, replication, journey.stop.get_token());
     replication.state = ReplicationState::done;
     replication.why.clear();
+  } catch (const net::Busy& busy) {
+    failure = busy;
+    pause = busy.pause();
   } catch (const Error& error) {
     // Kept beside it, for whoever looks, and tried again where that may help.
     failure = error;
+  } catch (const std::exception& error) {
+    // An answer that nobody thought of must not end the other replications.
+    failure = Error(ErrorKind::internal, concat("internal error: ", error.what()));
   }
   {
     const std::lock_guard lock(mutex_);
@@ -189,7 +206,7 @@ void Replicator::perform(Replication replication, const std::stop_token& stop) {
   if (failure) {
     // It is found running at the next start, and goes on.
     if (stop.stop_requested()) return;
-    fail(replication, *failure, journey.why);
+    fail(replication, *failure, pause, journey.why);
   }
   replication.ended = system_now();
   if (!store_.put_replication(replication)) return;
@@ -234,21 +251,21 @@ registry::Throttle* Replicator::throttle_of(const Replication& replication) {
   return throttle.get();
 }
 
-void Replicator::fail(Replication& replication, const Error& error, const std::string& stopped) {
+void Replicator::fail(Replication& replication, const Error& error, std::chrono::milliseconds pause,
+                      const std::string& stopped) {
   const bool passing = error.kind() == ErrorKind::unavailable || !stopped.empty();
   replication.why = stopped.empty() ? error.what() : stopped;
   if (passing && replication.tries < retry_.attempts) {
     replication.state = ReplicationState::waiting;
-    replication.due = system_now() + net::backoff(retry_, static_cast<int>(replication.tries));
+    replication.due =
+        system_now() + std::max(pause, net::backoff(retry_, static_cast<int>(replication.tries)));
   } else {
     replication.state = ReplicationState::failed;
   }
 }
 
-/// Makes what the rules' schedules ask for, and breaks off what was cancelled or takes too long.
-void Replicator::schedule(const std::stop_token& stop) {
+void Replicator::keep_schedules(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    look_after_journeys();
     const std::shared_ptr<Yard> yard = yard_();
     for (const config::ReplicateRule& rule : yard->config().replicate) {
       if (rule.when == config::ReplicateWhen::scheduled)
@@ -264,9 +281,25 @@ void Replicator::schedule(const std::stop_token& stop) {
           retain(rule.name, true, stop);
         });
     }
-    std::unique_lock lock(mutex_);
-    woken_.wait_for(lock, stop, look_again, [] { return false; });
+    rest(stop);
   }
+}
+
+void Replicator::look_after_journeys(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    try {
+      look_after_journeys();
+    } catch (const std::exception& error) {
+      // The store may answer the next time.
+      tell_("warn", concat("replications are not looked after: ", error.what()));
+    }
+    rest(stop);
+  }
+}
+
+void Replicator::rest(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  woken_.wait_for(lock, stop, look_again, [] { return false; });
 }
 
 void Replicator::note_schedule(const std::string& deed, const std::string& rule,
@@ -279,15 +312,24 @@ void Replicator::when_due(const std::string& scope, const std::string& name,
                           const std::string& cron, const std::function<void()>& act) {
   const Instant now = system_now();
   Due due(store_, scope, name);
-  if (!due.is_due(cron, now)) return;
   try {
-    act();
-    due.done(now);
-  } catch (const Error& error) {
-    // It is tried again, and whoever reads the log knows why it is late.
-    if (error.kind() == ErrorKind::cancelled) return;
-    tell_("warn", error.what());
+    if (!due.is_due(cron, now)) return;
+    std::string failure;
+    try {
+      act();
+    } catch (const Error& error) {
+      // It is tried again, and whoever reads the log knows why it is late.
+      if (error.kind() == ErrorKind::cancelled) return;
+      failure = error.what();
+    } catch (const std::exception& error) {
+      failure = concat("internal error: ", error.what());
+    }
+    if (failure.empty()) return due.done(now);
+    tell_("warn", failure);
     due.failed(now);
+  } catch (const std::exception& error) {
+    // The other rules have done nothing wrong.
+    tell_("warn", concat("rule ", name, ": ", error.what()));
   }
 }
 

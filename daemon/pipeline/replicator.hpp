@@ -28,7 +28,7 @@ class Replicator {
   using Tell = std::function<void(std::string_view level, const std::string& text)>;
 
   static net::Retry usual_retry() {
-    return {8, std::chrono::seconds(10), std::chrono::minutes(30), {}};
+    return {64, std::chrono::seconds(10), std::chrono::minutes(30), {}};  // about a day
   }
 
   Replicator(std::function<std::shared_ptr<Yard>()> yard, store::Store& store, Tell tell,
@@ -58,9 +58,14 @@ class Replicator {
   void perform(Replication replication, const std::stop_token& stop);
   void travel(Yard& yard, Replication& replication, const std::stop_token& stop);
   registry::Throttle* throttle_of(const Replication& replication);
-  void fail(Replication& replication, const Error& error, const std::string& stopped);
-  void schedule(const std::stop_token& stop);
+  void fail(Replication& replication, const Error& error, std::chrono::milliseconds pause,
+            const std::string& stopped);
+  /// Makes what the rules' schedules ask for.
+  void keep_schedules(const std::stop_token& stop);
+  /// Breaks off what was cancelled or takes too long.
+  void look_after_journeys(const std::stop_token& stop);
   void look_after_journeys();
+  void rest(const std::stop_token& stop);
   void note_schedule(const std::string& deed, const std::string& rule, const std::string& cron);
   void when_due(const std::string& scope, const std::string& name, const std::string& cron,
                 const std::function<void()>& act);

@@ -15,7 +15,6 @@
 #include "registry/copy.hpp"
 #include "registry/harbor.hpp"
 #include "registry/product.hpp"
-#include "registry/referrers.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -23,7 +22,7 @@ namespace {
 using config::RetainRule;
 
 constexpr std::uint64_t largest_list = 8 << 20;
-constexpr std::array cosign_suffixes{".sig", ".att", ".sbom"};
+constexpr std::size_t most_open = 10000;
 
 /// What somebody runs: names of images and digests.
 struct InUse {
@@ -51,11 +50,12 @@ std::string read_list(const std::string& place, const std::stop_token& stop) {
 InUse read_in_use(const std::string& place, const std::stop_token& stop) {
   InUse found;
   if (place.empty()) return found;
-  std::size_t number = 0;
+  std::size_t number = 0, named = 0;
   for (const std::string& line : split(read_list(place, stop), '\n')) {
     ++number;
     const std::string_view given = trim(std::string_view(line).substr(0, line.find('#')));
     if (given.empty()) continue;
+    ++named;
     during(concat("`deployed` \"", place, "\", line ", number), [&] {
       if (given.starts_with("sha256:")) {
         found.digests.insert(Digest::parse(given).text());
@@ -69,7 +69,18 @@ InUse read_in_use(const std::string& place, const std::stop_token& stop) {
         found.references.insert(reference.with_tag("latest").text());
     });
   }
+  // What makes the list may have failed; believed, it would let everything go.
+  if (named == 0)
+    throw Error(ErrorKind::invalid, concat("`deployed` \"", place,
+                                           "\" names nothing: leave it out where nothing is in "
+                                           "use, or look why the list is empty"));
   return found;
+}
+
+/// Builds that want to be reproducible date their images back to some epoch.
+bool is_date(Instant created) {
+  constexpr std::chrono::sys_days earliest{std::chrono::year(2000) / 1 / 1};
+  return created > earliest;
 }
 
 std::optional<Instant> created_of(registry::Client& client, const Reference& image,
@@ -87,19 +98,8 @@ std::optional<Instant> created_of(registry::Client& client, const Reference& ima
   const boost::json::value config = parse_json(
       attached_blob(client, image, Manifest::parse(manifest->bytes).config(), stop), "the config");
   const auto created = Fields(config, "the config").find_text("created");
-  if (!created) return {};
+  if (!created || !is_date(parse_time(*created))) return {};
   return parse_time(*created);
-}
-
-std::set<Digest> children_of(registry::Client& client, const Reference& image,
-                             const std::stop_token& stop) {
-  std::set<Digest> children;
-  const auto manifest = client.find_manifest(image, stop);
-  if (!manifest || manifest->bytes.find("\"manifests\"") == std::string::npos) return children;
-  const boost::json::value value = parse_json(manifest->bytes, "the index");
-  for (const auto& entry : Fields(value, "the index").list("manifests"))
-    children.insert(descriptor_from(entry).digest);
-  return children;
 }
 
 /// One repository under one rule.
@@ -124,9 +124,12 @@ class Judgement {
     Digest digest;
     std::string kept;  ///< why; empty: it goes
     std::optional<Version> version;
+    bool looked_at = true;  ///< by the rule
   };
   void find_candidates();
   void keep_what_is_named();
+  void keep_what_travels();
+  void keep_parts_in_use();
   void keep_live_branches();
   void keep_pulled();
   void keep_young();
@@ -173,7 +176,8 @@ void Judgement::find_candidates() {
   for (std::size_t i = 0; i < tags.size(); ++i) {
     if (!digests[i]) continue;
     Candidate candidate{tags[i], *digests[i], "", Version::parse(tags[i])};
-    if (!wanted.takes(candidate.tag)) candidate.kept = "the rule does not look at it";
+    candidate.looked_at = wanted.takes(candidate.tag);
+    if (!candidate.looked_at) candidate.kept = "the rule does not look at it";
     candidates_.push_back(std::move(candidate));
   }
 }
@@ -184,6 +188,31 @@ void Judgement::keep_what_is_named() {
     if (!each.kept.empty()) continue;
     if (protect.has(each.tag)) each.kept = "protected";
     if (in_use_.has(repository_.with_tag(each.tag), each.digest)) each.kept = "in use";
+  }
+}
+
+/// What is on its way to another registry, which may be down for a while, is read from here.
+void Judgement::keep_what_travels() {
+  store::ReplicationFilter filter;
+  filter.open = true;
+  filter.limit = most_open;
+  std::map<Digest, std::int64_t> open;
+  for (const Replication& each : store_.replications(filter))
+    if (each.source.name() == repository_.name()) open[*each.source.digest()] = each.id;
+  for (Candidate& each : candidates_)
+    if (const auto found = open.find(each.digest); each.kept.empty() && found != open.end())
+      each.kept = concat("replication ", found->second, " carries it elsewhere");
+}
+
+/// What runs may name a platform's image by its digest.
+void Judgement::keep_parts_in_use() {
+  if (in_use_.digests.empty()) return;
+  for (Candidate& each : candidates_) {
+    if (!each.kept.empty()) continue;
+    const bool runs = std::ranges::any_of(children(each.digest), [&](const Digest& child) {
+      return in_use_.digests.contains(child.text());
+    });
+    if (runs) each.kept = "a part of it is in use";
   }
 }
 
@@ -224,7 +253,8 @@ std::optional<Instant> Judgement::made(const Digest& digest) {
 std::set<Digest> Judgement::children(const Digest& digest) {
   if (!told_) return children_of(client_, repository_.at(digest), stop_);
   const auto found = told_->find(digest);
-  if (found == told_->end()) return {};
+  // Its pages shift while others push and delete.
+  if (found == told_->end()) return children_of(client_, repository_.at(digest), stop_);
   return {found->second.children.begin(), found->second.children.end()};
 }
 
@@ -265,6 +295,7 @@ void Judgement::keep_newest() {
   // A moving "1.4" goes where its image goes; what is no version has no place among versions.
   std::vector<Candidate*> ranked;
   for (Candidate& each : candidates_) {
+    if (!each.looked_at) continue;
     if (rule_.by_version ? each.version.has_value() : made(each.digest).has_value()) {
       ranked.push_back(&each);
     } else if (each.kept.empty() &&
@@ -284,14 +315,16 @@ void Judgement::keep_newest() {
 }
 
 void Judgement::keep_a_signed_one() {
-  const auto first = [&](bool kept) {
-    return std::ranges::find_if(candidates_, [&](const Candidate& each) {
-      return each.kept.empty() != kept && is_signed(each.digest);
-    });
-  };
-  if (first(true) != candidates_.end()) return;
-  if (const auto one = first(false); one != candidates_.end())
-    one->kept = "the only signed one that would be left";
+  Candidate* newest = nullptr;
+  for (Candidate& each : candidates_) {
+    if (!is_signed(each.digest)) continue;
+    if (!each.kept.empty()) return;
+    const bool newer = newest == nullptr ||
+                       (each.version && newest->version ? *each.version > *newest->version
+                                                        : made(each.digest) > made(newest->digest));
+    if (newer) newest = &each;
+  }
+  if (newest != nullptr) newest->kept = "the only signed one that would be left";
 }
 
 /// Manifests go when no kept tag names them, nor an index that is kept.
@@ -307,21 +340,27 @@ void Judgement::find_deleted() {
   if (going.empty()) return;
   std::set<Digest> inside;
   for (const Digest& digest : needed) inside.merge(children(digest));
+  std::set<Digest> parts;
   for (const Digest& digest : going) {
     if (inside.contains(digest)) {
       fate_.notes.push_back(concat(digest.brief(), " stays: an index that is kept needs it"));
       continue;
     }
     fate_.deleted.push_back(digest);
-    for (const Digest& child : children(digest))
-      if (!inside.contains(child) && !needed.contains(child) && !going.contains(child))
-        fate_.deleted.push_back(child);
+    parts.merge(children(digest));
   }
+  // Registries do not let go of what an index names while that is there.
+  std::ranges::stable_partition(fate_.deleted,
+                                [&](const Digest& digest) { return !parts.contains(digest); });
+  for (const Digest& part : parts)
+    if (!inside.contains(part) && !needed.contains(part) && !going.contains(part))
+      fate_.deleted.push_back(part);
 }
 
 RepositoryFate Judgement::perform() {
   find_candidates();
   keep_what_is_named();
+  keep_what_travels();
   keep_live_branches();
   keep_pulled();
   keep_young();
@@ -334,6 +373,7 @@ RepositoryFate Judgement::perform() {
     });
     if (same != candidates_.end()) each.kept = concat("names the same as ", same->tag);
   }
+  keep_parts_in_use();
   keep_a_signed_one();
   find_deleted();
   for (Candidate& each : candidates_)
@@ -352,111 +392,40 @@ std::vector<Reference> repositories_for(Yard& yard, const RetainRule& rule,
   return repositories_of(yard, like, stop);
 }
 
-/// Signatures, SBOMs and lists of referrers of a manifest that is about to go.
-void delete_with_referrers(registry::Client& client, const Reference& image,
-                           const std::stop_token& stop) {
-  const Digest& digest = *image.digest();
-  for (const registry::Referrer& each : registry::find_referrers(client, image, digest, "", stop))
-    client.delete_manifest(image.at(each.manifest.digest), stop);
-  std::vector<std::string> beside{concat("sha256-", digest.hex())};
-  for (const char* suffix : cosign_suffixes) beside.push_back(beside.front() + suffix);
-  for (const std::string& tag : beside)
-    if (const auto artifact = client.find_tag(image.with_tag(tag), stop))
-      client.delete_manifest(image.at(*artifact), stop);
-  client.delete_manifest(image, stop);
-}
-
-/// What was deleted takes its space until Harbor collects it.
-void free_space(const registry::Options& options, store::Store& store,
-                const std::function<void(const std::string&)>& tell, const std::stop_token& stop) {
-  if (!options.collect_garbage ||
-      registry::find_product(options, store, stop) != registry::Product::harbor)
-    return;
-  try {
-    const std::int64_t id = registry::Harbor(options).collect_garbage(stop);
-    tell(concat("registry ", options.host, " frees the space (garbage collection ", id, ")"));
-  } catch (const Error& error) {
-    // The tags are gone, which is what was asked for; Harbor collects at its own times as well.
-    if (error.kind() == ErrorKind::cancelled) throw;
-    tell(concat("the space is not free yet: ", error.what()));
-  }
-}
-
 }  // namespace
+
+std::set<Digest> children_of(registry::Client& client, const Reference& image,
+                             const std::stop_token& stop) {
+  std::set<Digest> children;
+  const auto manifest = client.find_manifest(image, stop);
+  if (!manifest || manifest->bytes.find("\"manifests\"") == std::string::npos) return children;
+  const boost::json::value value = parse_json(manifest->bytes, "the index");
+  for (const auto& entry : Fields(value, "the index").list("manifests"))
+    children.insert(descriptor_from(entry).digest);
+  return children;
+}
 
 std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store, const RetainRule& rule,
                                            const std::stop_token& stop) {
   return during(concat("rule \"", rule.name, "\""), [&] {
     const InUse in_use = read_in_use(rule.deployed, stop);
     std::vector<RepositoryFate> plan;
-    for (const Reference& repository : repositories_for(yard, rule, stop))
-      plan.push_back(Judgement(yard, store, rule, in_use, repository, stop).perform());
+    std::optional<Error> first_failure;
+    std::size_t failed = 0;
+    for (const Reference& repository : repositories_for(yard, rule, stop)) {
+      try {
+        plan.push_back(Judgement(yard, store, rule, in_use, repository, stop).perform());
+      } catch (const Error& error) {
+        // Nothing goes there; the other repositories have nothing to do with it.
+        if (error.kind() == ErrorKind::cancelled) throw;
+        plan.push_back({repository, {}, {}, {concat("nothing goes: ", error.what())}});
+        ++failed;
+        if (!first_failure) first_failure = error;
+      }
+    }
+    if (first_failure && failed == plan.size()) throw Error(*first_failure);
     return plan;
   });
-}
-
-void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
-                       const std::function<void(const std::string&)>& tell,
-                       const TellGone& tell_gone, const std::stop_token& stop) {
-  std::set<std::string> cleared;
-  const auto gone = [&](const Reference& what, const std::string& why) {
-    tell_gone(what, why);
-    tell(concat(what, " deleted: ", why));
-  };
-  for (const RepositoryFate& fate : plan) {
-    registry::Client& client = yard.registry(fate.repository.host());
-    if (!fate.deleted.empty()) cleared.insert(fate.repository.host());
-    std::set<Digest> moved;
-    std::map<Digest, std::vector<const TagFate*>> going;  // tags that go with their manifest
-    for (const TagFate& each : fate.tags) {
-      const Reference tag = fate.repository.with_tag(each.tag);
-      const auto names = client.find_tag(tag, stop);
-      // A tag that was set meanwhile may name what was to go.
-      if (each.keep && names && *names != each.digest) moved.insert(*names);
-      if (each.keep || names != each.digest) continue;
-      if (std::ranges::find(fate.deleted, each.digest) != fate.deleted.end()) {
-        going[each.digest].push_back(&each);
-        continue;
-      }
-      client.delete_tag(tag, each.digest, stop);
-      gone(tag, each.why);
-    }
-    for (const Digest& digest : fate.deleted) {
-      if (moved.contains(digest)) continue;
-      const Reference manifest = fate.repository.at(digest);
-      delete_with_referrers(client, manifest, stop);
-      store.forget_signatures_of(manifest);
-      for (const TagFate* tag : going[digest]) gone(fate.repository.with_tag(tag->tag), tag->why);
-      tell_gone(manifest, "no tag that is kept needs it");
-    }
-  }
-  for (const std::string& host : cleared)
-    free_space(yard.registry(host).options(), store, tell, stop);
-}
-
-void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
-                       const std::function<void(const std::string&)>& tell,
-                       const std::stop_token& stop) {
-  perform_retention(
-      yard, store, plan, tell, [](const Reference&, const std::string&) {}, stop);
-}
-
-boost::json::array to_json(const std::vector<RepositoryFate>& plan) {
-  boost::json::array repositories;
-  for (const RepositoryFate& fate : plan) {
-    boost::json::array tags, deleted;
-    for (const TagFate& each : fate.tags)
-      tags.push_back({{"tag", each.tag},
-                      {"digest", each.digest.text()},
-                      {"keep", each.keep},
-                      {"why", each.why}});
-    for (const Digest& each : fate.deleted) deleted.emplace_back(each.text());
-    repositories.push_back({{"repository", fate.repository.text()},
-                            {"tags", std::move(tags)},
-                            {"deleted", std::move(deleted)},
-                            {"notes", json_array(fate.notes)}});
-  }
-  return repositories;
 }
 
 }  // namespace lighterman::pipeline

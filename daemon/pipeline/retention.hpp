@@ -32,6 +32,9 @@ struct RepositoryFate {
 std::vector<RepositoryFate> plan_retention(Yard& yard, store::Store& store,
                                            const config::RetainRule& rule,
                                            const std::stop_token& stop);
+/// The manifests that an index names; none of an image, or of what is not there.
+std::set<Digest> children_of(registry::Client& client, const Reference& image,
+                             const std::stop_token& stop);
 /// What is gone, a tag or a digest, and why.
 using TellGone = std::function<void(const Reference& gone, const std::string& why)>;
 /// Deletes what the plan says, of tags that still name what they did when it was made. `tell_gone`

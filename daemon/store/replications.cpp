@@ -65,6 +65,19 @@ std::vector<Replication> waiting_for_pair(Connection& database, const Replicatio
   return found;
 }
 
+/// The tags that no later replication of the pair carries: an older image must not come after a
+/// newer one, whenever either of them was held up.
+std::vector<std::string> tags_left(Connection& database, const Replication& mine) {
+  Statement rows = database.query(
+      "SELECT tags FROM replications WHERE source = ? AND target = ? AND id > ?"
+      " AND state NOT IN ('cancelled', 'superseded')",
+      mine.source.name(), mine.target.name(), mine.id);
+  std::vector<std::string> left = mine.tags;
+  while (rows.step())
+    for (const std::string& newer : texts_in(rows.text(0))) std::erase(left, newer);
+  return left;
+}
+
 }  // namespace
 
 std::int64_t Store::add_replication(const Replication& replication) {
@@ -109,13 +122,22 @@ std::optional<Replication> Store::claim_replication(Instant now) {
   // who wait would wake one another for ever.
   if (!inside_->readers.with(due)) return {};
   return inside_->write(Watched::yes, [&](Connection& database) -> std::optional<Replication> {
-    const auto id = due(database);
-    if (!id) return {};
-    database.perform(
-        "UPDATE replications SET state = 'running', tries = tries + 1, started = ?, ended = NULL"
-        " WHERE id = ?",
-        now, *id);
-    return find_replication(database, *id);
+    while (const auto id = due(database)) {
+      const Replication mine = find_replication(database, *id).value();
+      const std::vector<std::string> tags = tags_left(database, mine);
+      if (tags.empty() && !mine.tags.empty()) {
+        database.perform(
+            "UPDATE replications SET state = 'superseded', ended = ?, why = ? WHERE id = ?", now,
+            "later replications carry its tags", *id);
+        continue;
+      }
+      database.perform(
+          "UPDATE replications SET state = 'running', tries = tries + 1, started = ?,"
+          " ended = NULL, tags = ? WHERE id = ?",
+          now, boost::json::serialize(json_array(tags)), *id);
+      return find_replication(database, *id);
+    }
+    return {};
   });
 }
 

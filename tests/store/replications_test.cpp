@@ -51,6 +51,21 @@ TEST_F(Replications, OneThatWaitsIsSupersededByANewerImageForTheSameTags) {
   EXPECT_EQ(store.add_replication(wanted('b', {"main"})), newer) << "asked for twice, done once";
 }
 
+TEST_F(Replications, OneThatWasHeldUpLeavesItsTagsToThoseThatCameAfterIt) {
+  const std::int64_t old = store.add_replication(wanted('a', {"latest", "1.0"}));
+  ASSERT_EQ(store.claim_replication(now)->id, old);
+  const std::int64_t newer = store.add_replication(wanted('b', {"latest", "1.1"}));
+  // The daemon stopped, or the registry was away for a while.
+  store.requeue_replications();
+  const auto again = store.claim_replication(now);
+  ASSERT_EQ(again->id, old);
+  EXPECT_EQ(again->tags, std::vector<std::string>{"1.0"});
+  store.requeue_replications();
+  store.add_replication(wanted('c', {"1.0"}));
+  EXPECT_EQ(store.claim_replication(now)->id, newer) << "nothing is left for the first";
+  EXPECT_EQ(state(old), State::superseded);
+}
+
 TEST_F(Replications, TwoNeverWriteToOneRepositoryAtTheSameTime) {
   const std::int64_t first = store.add_replication(wanted('a', {"a"}));
   store.add_replication(wanted('b', {"b"}));

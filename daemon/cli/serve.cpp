@@ -31,6 +31,7 @@
 #include "pipeline/preview.hpp"
 #include "pipeline/replicator.hpp"
 #include "pipeline/rescan.hpp"
+#include "pipeline/untagged.hpp"
 #include "pipeline/watcher.hpp"
 #include "pipeline/workers.hpp"
 #include "staging/staging.hpp"
@@ -279,6 +280,7 @@ class Daemon {
         store_.forget_replications(now - std::chrono::hours(24 * 90));
         pipeline::SbomShelf(config->data / "sboms").clear(store_, now - std::chrono::hours(24));
         clear_engines(now, stop);
+        clear_registries(now, stop);
         next_clearing = now + std::chrono::hours(1);
         next_room = now + between_rooms;
       } else if (const auto low = yard()->low_engines(); now >= next_room && !low.empty()) {
@@ -302,6 +304,15 @@ class Daemon {
                                    {"containers", std::to_string(each.containers)},
                                    {"freed", render_size(each.image_bytes)},
                                    {"cache_freed", render_size(each.cache_bytes)}});
+  }
+  void clear_registries(Instant now, const std::stop_token& stop) {
+    pipeline::clear_untagged(
+        *yard(), store_, now, current()->keep_denied,
+        [&](const std::string& text) { log_.info(text, {}); },
+        [&](const std::string& why) {
+          log_.warn("what a denied run left is not deleted", {{"why", why}});
+        },
+        stop);
   }
   api::Readiness readiness() const {
     if (stopping_) return {false, "stopping"};

@@ -194,6 +194,9 @@ const std::vector<Row<ReplicateRule>>& replicate_rows() {
            "Bytes a second over all images of the rule, such as 5MB"),
       term("warm", &ReplicationTerms::warm,
            "Base URLs of mirrors that are asked for the image afterwards, to have it near"),
+      term("policy", &ReplicationTerms::policy,
+           "A replication policy of the Harbor that images are published to, which it is told to "
+           "perform instead"),
       row("delete_vanished", &Rule::delete_vanished,
           "Tags that are gone at the source are deleted there too, when scheduled"),
   };

@@ -224,17 +224,31 @@ void check_carrying(const Config& config, const Value& top) {
     check_name(rule.name, carrying);
     const std::string what = concat("rule \"", rule.name, "\" ");
     if (!names.insert(rule.name).second) carrying.refuse(concat(what, "is there twice"));
-    const bool only_warms = rule.to.empty() && !rule.terms.warm.empty();
+    const bool by_harbor = !rule.terms.policy.empty();
+    if (by_harbor && (!rule.to.empty() || rule.when != ReplicateWhen::immediate))
+      carrying.refuse(concat(what,
+                             "has Harbor perform a `policy`, which knows where to and has a "
+                             "schedule of its own: leave out `to` and `when`"));
+    const bool nowhere = by_harbor || (rule.to.empty() && !rule.terms.warm.empty());
     try {
-      const Reference target = Reference::parse(concat(only_warms ? "r.example" : rule.to, "/a"));
-      if (!only_warms && target.name() != concat(rule.to, "/a"))
-        throw Error(ErrorKind::invalid, "");
+      const Reference target =
+          Reference::parse(nowhere ? concat("r.example/", by_harbor ? rule.terms.policy : "a")
+                                   : concat(rule.to, "/a"));
+      if (!nowhere && target.name() != concat(rule.to, "/a")) throw Error(ErrorKind::invalid, "");
     } catch (const Error&) {
       // What the parser says is about the name we completed.
-      carrying.refuse(concat(what, "needs `to`: registry.example or registry.example/namespace"));
+      carrying.refuse(by_harbor
+                          ? concat(what,
+                                   "names no policy as Harbor has them: small letters, digits "
+                                   "and ._-")
+                          : concat(what,
+                                   "needs `to`: registry.example or "
+                                   "registry.example/namespace"));
     }
     if ((rule.when == ReplicateWhen::scheduled) == rule.schedule.empty())
       carrying.refuse(concat(what, "needs both `when: scheduled` and a `schedule`, or neither"));
+    if (by_harbor && rule.from.empty())
+      carrying.refuse(concat(what, "must say `from`: what is published to its Harbor"));
     if (rule.delete_vanished && rule.from.empty())
       carrying.refuse(concat(what, "deletes what vanished: it must say `from` where"));
     if (rule.terms.only_signed && !config.keys)

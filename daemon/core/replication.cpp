@@ -25,9 +25,13 @@ bool is_final(ReplicationState state) noexcept {
 }
 
 boost::json::object to_json(const ReplicationTerms& terms) {
-  return {{"platforms", json_array(terms.platforms)}, {"referrers", terms.referrers},
-          {"only_signed", terms.only_signed},         {"only_clean", terms.only_clean},
-          {"push_limit", terms.push_limit},           {"warm", json_array(terms.warm)}};
+  return {{"platforms", json_array(terms.platforms)},
+          {"referrers", terms.referrers},
+          {"only_signed", terms.only_signed},
+          {"only_clean", terms.only_clean},
+          {"push_limit", terms.push_limit},
+          {"warm", json_array(terms.warm)},
+          {"policy", terms.policy}};
 }
 
 ReplicationTerms replication_terms_from(const boost::json::value& given) {
@@ -37,7 +41,8 @@ ReplicationTerms replication_terms_from(const boost::json::value& given) {
           fields.flag_or("only_signed", false),
           fields.flag_or("only_clean", false),
           fields.natural_or("push_limit", 0),
-          fields.texts("warm")};
+          fields.texts("warm"),
+          fields.text_or("policy", "")};
 }
 
 boost::json::object to_json(const Replication& replication) {

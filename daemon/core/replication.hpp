@@ -26,6 +26,7 @@ struct ReplicationTerms {
   bool only_clean = false;             ///< its newest scan found nothing that blocks
   std::uint64_t push_limit = 0;        ///< bytes a second over all images of its rule; 0: none
   std::vector<std::string> warm;       ///< base URLs of mirrors that shall have it afterwards
+  std::string policy;                  ///< of the source's Harbor, which then carries it itself
   bool operator==(const ReplicationTerms&) const = default;
 };
 

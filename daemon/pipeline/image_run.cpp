@@ -9,6 +9,7 @@
 #include "pipeline/facts.hpp"
 #include "pipeline/hooks.hpp"
 #include "pipeline/stage.hpp"
+#include "pipeline/untagged.hpp"
 #include "registry/product.hpp"
 
 namespace lighterman::pipeline {
@@ -75,7 +76,9 @@ ImageEnd ImageRun::perform_one(const std::stop_token& stop) {
           continue;
         steady(options_.retry, store_, run_.id, log("scan"), stop,
                [&] { publisher.bring(image, manifest, destination, stop); });
-        return destination.repository.at(image.manifest);
+        const Reference place = destination.repository.at(image.manifest);
+        note_untagged(store_, place, run_.id);
+        return place;
       }
       return {};
     };

@@ -9,7 +9,7 @@
 #include "os/hash.hpp"
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
-#include "pipeline/harbor_scan.hpp"
+#include "pipeline/harbor_work.hpp"
 #include "pipeline/hooks.hpp"
 #include "pipeline/image_index.hpp"
 #include "pipeline/image_run.hpp"
@@ -17,6 +17,7 @@
 #include "pipeline/rescan.hpp"
 #include "pipeline/retention.hpp"
 #include "pipeline/stage.hpp"
+#include "pipeline/untagged.hpp"
 #include "scan/kept.hpp"
 #include "scan/writers.hpp"
 #include "source/context.hpp"
@@ -472,7 +473,9 @@ PublishedImage ImageRun::publish(const Destination& destination, const StagedIma
       return steady(options_.retry, store_, run_.id, log, stop, [&] {
         PublishedImage published = bring();
         endorse(destination, image, manifest, endorsements, stop);
-        if (kind_ == Kind::image) {
+        if (kind_ == Kind::part) {
+          note_untagged(store_, destination.repository.at(image.manifest), run_.id);
+        } else {
           set_tags(published, plan_.tags, image.media_type, manifest,
                    {run_.id, plan_.commit, plan_.ref}, is_ancestor, *destination.client, store_,
                    stop);

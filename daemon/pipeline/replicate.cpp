@@ -231,6 +231,9 @@ Replication replication(const std::string& rule, Reference source, Reference tar
 }
 
 Reference target_of(const ReplicateRule& rule, const Reference& repository) {
+  // One policy is performed once at a time, whatever wants it.
+  if (!rule.terms.policy.empty())
+    return Reference::parse(concat(repository.host(), '/', rule.terms.policy));
   // It goes nowhere, but is asked of mirrors.
   if (rule.to.empty()) return repository;
   return below(rule.to, renamed(rule.rename, repository));

@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "net/url.hpp"
 #include "pipeline/due.hpp"
+#include "pipeline/harbor_work.hpp"
 #include "pipeline/signing.hpp"
 #include "registry/copy.hpp"
 #include "registry/warm.hpp"
@@ -100,6 +101,12 @@ ReplicatePlan Replicator::perform_rule(const std::string& name, bool dry_run,
                                        const std::stop_token& stop) {
   const std::shared_ptr<Yard> yard = yard_();
   const auto& rule = named(yard->config().replicate, name, "replicate");
+  if (!rule.terms.policy.empty())
+    throw Error(ErrorKind::invalid,
+                concat("rule \"", name,
+                       "\" has Harbor carry what is published; by hand it is told "
+                       "so by: lighterman harbor replicate HOST ",
+                       rule.terms.policy));
   ReplicatePlan plan = plan_replication(*yard, rule, stop);
   if (dry_run) return plan;
   for (const std::string& failure : plan.failures)
@@ -206,11 +213,16 @@ void Replicator::perform(Replication replication, const std::stop_token& stop) {
   if (failure) {
     // It is found running at the next start, and goes on.
     if (stop.stop_requested()) return;
+    if (failure->kind() == ErrorKind::cancelled && !replication.terms.policy.empty())
+      stop_harbor(registry_options(yard->config(), replication.source.host()), store_,
+                  replication.id, tell_);
     fail(replication, *failure, pause, journey.why);
   }
   replication.ended = system_now();
   if (!store_.put_replication(replication)) return;
-  if (replication.state == ReplicationState::done) {
+  if (replication.state == ReplicationState::done && !replication.terms.policy.empty()) {
+    tell_("info", join(replication.notes, "; "));
+  } else if (replication.state == ReplicationState::done) {
     tell_("info", concat(replication.source, " is at ", replication.target, ", ",
                          render_size(replication.sent_bytes), " sent of ",
                          render_size(replication.total_bytes)));
@@ -223,6 +235,15 @@ void Replicator::travel(Yard& yard, Replication& replication, const std::stop_to
   const ReplicationTerms& terms = replication.terms;
   if (terms.only_clean) require_clean(store_, replication.source);
   if (terms.only_signed) require_signature(yard, replication.source, stop);
+  if (terms.policy.empty()) return copy(yard, replication, stop);
+  const std::string carried =
+      carry_by_harbor(registry_options(yard.config(), replication.source.host()), terms.policy,
+                      store_, replication.id, stop);
+  replication.notes = {concat("Harbor's policy ", terms.policy, ": ", carried)};
+}
+
+void Replicator::copy(Yard& yard, Replication& replication, const std::stop_token& stop) {
+  const ReplicationTerms& terms = replication.terms;
   auto last_news = std::chrono::steady_clock::now();
   const auto news = [&](const registry::CopyTally& tally) {
     note_bytes(replication, tally);

@@ -12,7 +12,7 @@
 #include "os/file.hpp"
 #include "pipeline/decide.hpp"
 #include "pipeline/facts.hpp"
-#include "pipeline/harbor_scan.hpp"
+#include "pipeline/harbor_work.hpp"
 #include "pipeline/hooks.hpp"
 #include "registry/product.hpp"
 #include "scan/waivers.hpp"

@@ -6,7 +6,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
-#include "pipeline/harbor_scan.hpp"
+#include "pipeline/harbor_work.hpp"
 
 namespace lighterman::pipeline {
 namespace {

@@ -297,6 +297,13 @@ std::int64_t Harbor::start_replication(std::int64_t policy, const std::stop_toke
                "starting its replication", "create replications", stop);
 }
 
+void Harbor::stop_replication(std::int64_t execution, const std::stop_token& stop) {
+  const net::Response answer =
+      ask("PUT", concat("/replication/executions/", execution), "", {}, stop);
+  if (answer.status != 200 && answer.status != 404)
+    refused(answer, "stopping its replication", "operate replications");
+}
+
 HarborJob Harbor::replication(std::int64_t execution, const std::stop_token& stop) {
   const json::value value = get(concat("/replication/executions/", execution),
                                 "looking at its replication", "read replications", stop);

@@ -92,6 +92,7 @@ class Harbor {
   HarborPolicy policy(const std::string& name, const std::stop_token& stop);
   std::int64_t start_replication(std::int64_t policy, const std::stop_token& stop);
   HarborJob replication(std::int64_t execution, const std::stop_token& stop);
+  void stop_replication(std::int64_t execution, const std::stop_token& stop);
 
   void start_scan(const Reference& image, const std::stop_token& stop);
   /// Empty: nobody scanned it yet. `text` holds what kept it from being scanned.

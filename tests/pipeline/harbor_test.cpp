@@ -6,9 +6,12 @@
 #include "core/error.hpp"
 #include "os/file.hpp"
 #include "pipeline/house.hpp"
+#include "pipeline/replicator.hpp"
 #include "pipeline/rescan.hpp"
+#include "pipeline/untagged.hpp"
 #include "registry/fake_harbor.hpp"
 #include "scan/kept.hpp"
+#include "support/background.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -98,6 +101,95 @@ TEST_F(InHarbor, WhatItsScannerFindsLaterIsFoundByTheNextRound) {
   const RescanRound round = rescan.perform({});
   EXPECT_EQ(round.scanned, 1U);
   EXPECT_EQ(round.dirty, 1U);
+}
+
+TEST_F(InHarbor, WhatADeniedRunLeftThereGoesWhenNobodyMayAllowItAnyMore) {
+  found("Critical");
+  const lighterman::Run run = release();
+  ASSERT_EQ(run.state, RunState::denied) << house.log(run.id);
+  const auto clear = [&](std::chrono::hours later) {
+    clear_untagged(
+        *house.yard, *house.store, system_now() + later, std::chrono::hours(24 * 7),
+        [](const std::string&) {}, [](const std::string& why) { ADD_FAILURE() << why; }, {});
+    const std::lock_guard lock(harbor.registry.mutex);
+    return harbor.registry.manifests.size();
+  };
+  EXPECT_EQ(clear(std::chrono::hours(24)), 1U) << "it may still be allowed";
+  EXPECT_EQ(clear(std::chrono::hours(24 * 8)), 0U);
+}
+
+TEST_F(InHarbor, WhatADeniedRunLeftStaysWhereATagNamesItByNow) {
+  found("Critical");
+  const lighterman::Run run = release();
+  ASSERT_EQ(run.state, RunState::denied) << house.log(run.id);
+  {
+    const std::lock_guard lock(harbor.registry.mutex);
+    const auto left = harbor.registry.manifests.begin()->second;
+    harbor.registry.manifests[{"acme/team/shop", "by-hand"}] = left;
+  }
+  clear_untagged(
+      *house.yard, *house.store, system_now() + std::chrono::hours(24 * 8),
+      std::chrono::hours(24 * 7), [](const std::string&) {}, [](const std::string&) {}, {});
+  EXPECT_TRUE(is_tagged());
+}
+
+/// The rule by which Harbor carries what is published there.
+class ByHarbor : public InHarbor {
+ protected:
+  ByHarbor() {
+    house.config.scan.reset();
+    config::ReplicateRule& rule = house.config.replicate.emplace_back();
+    rule.name = "by-harbor";
+    rule.from = {concat(harbor.host(), "/acme/**")};
+    rule.terms.policy = "to-europe";
+  }
+  std::unique_ptr<Replicator> replicator() {
+    return std::make_unique<Replicator>([this] { return house.yard; }, *house.store,
+                                        [](std::string_view, const std::string&) {});
+  }
+  Replication only() const { return house.store->replications({}).at(0); }
+  void ends(const std::string& state) {
+    const std::lock_guard lock(harbor.registry.mutex);
+    harbor.execution = concat(R"({"id":31,"status":")", state, R"(","total":4,"succeed":4})");
+  }
+};
+
+TEST_F(ByHarbor, WhatIsPublishedThereIsCarriedByItsPolicy) {
+  const lighterman::Run run = release();
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  const auto carrier = replicator();
+  ASSERT_TRUE(support::eventually(
+      [&] { return harbor.registry.count("GET /api/v2.0/replication/executions/31") > 1; }));
+  EXPECT_EQ(only().state, ReplicationState::running);
+  ends("Succeed");
+  ASSERT_TRUE(support::eventually([&] { return is_final(only().state); }));
+  EXPECT_EQ(only().state, ReplicationState::done) << only().why;
+  EXPECT_EQ(only().notes.at(0),
+            "Harbor's policy to-europe: execution 31 Succeed, 4 of 4 carried, 0 failed");
+}
+
+TEST_F(ByHarbor, ADaemonThatStoppedMeanwhileWaitsForTheSameExecution) {
+  ASSERT_EQ(release().state, RunState::succeeded);
+  auto carrier = replicator();
+  ASSERT_TRUE(support::eventually(
+      [&] { return harbor.registry.count("GET /api/v2.0/replication/executions/31") > 0; }));
+  carrier.reset();
+  ends("Failed");
+  carrier = replicator();
+  ASSERT_TRUE(support::eventually([&] { return is_final(only().state); }));
+  EXPECT_EQ(only().state, ReplicationState::failed);
+  EXPECT_NE(only().why.find("policy to-europe"), std::string::npos) << only().why;
+  EXPECT_EQ(harbor.registry.count("POST /api/v2.0/replication/executions"), 1U);
+}
+
+TEST_F(ByHarbor, IsToldToStopWhatSomebodyCancels) {
+  ASSERT_EQ(release().state, RunState::succeeded);
+  const auto carrier = replicator();
+  ASSERT_TRUE(support::eventually(
+      [&] { return harbor.registry.count("GET /api/v2.0/replication/executions/31") > 0; }));
+  house.store->cancel_replication(only().id, "ann cancelled it");
+  EXPECT_TRUE(support::eventually(
+      [&] { return harbor.registry.count("PUT /api/v2.0/replication/executions/31") == 1; }));
 }
 
 TEST_F(InHarbor, AScanThatItBeganItselfIsWaitedFor) {

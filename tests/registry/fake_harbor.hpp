@@ -124,6 +124,11 @@ class FakeHarbor {
       const Lock lock(registry.mutex);
       answer(response, execution);
     });
+    server.Put(base + "/replication/executions/31",
+               [this](const Request& request, Response& response) {
+                 const Lock lock(registry.mutex);
+                 begin(request, response, 200, "");
+               });
     // The path comes decoded once: Harbor wants the name's slash encoded twice.
     const std::string image = base + "/projects/acme/repositories/team%2Fshop/artifacts";
     server.Get(image, [this](const Request& request, Response& response) {

@@ -1,4 +1,4 @@
-#include "pipeline/harbor_scan.hpp"
+#include "pipeline/harbor_work.hpp"
 
 #include <algorithm>
 
@@ -29,6 +29,8 @@ bool begin_scan(registry::Harbor& harbor, const Reference& image, const std::sto
   }
 }
 
+constexpr const char* executions = "harbor execution";
+
 }  // namespace
 
 Findings scan_in_harbor(const registry::Options& options, const Reference& image,
@@ -54,6 +56,46 @@ Findings scan_in_harbor(const registry::Options& options, const Reference& image
                          render_duration(limit), " (`scan: {timeout: ...}`)",
                          job ? concat("; its scan stands at ", job->state) : std::string()));
     net::pause(pause, stop);
+  }
+}
+
+std::string carry_by_harbor(const registry::Options& options, const std::string& policy,
+                            store::Store& store, std::int64_t replication,
+                            const std::stop_token& stop) {
+  registry::Harbor harbor(options);
+  const std::string name = std::to_string(replication);
+  auto execution = store.find_fact(executions, name);
+  if (!execution) {
+    execution = std::to_string(harbor.start_replication(harbor.policy(policy, stop).id, stop));
+    store.put_fact(executions, name, *execution);
+  }
+  const std::int64_t id = std::stoll(*execution);
+  for (milliseconds pause = first_pause;; pause = std::min(pause * 2, longest_pause)) {
+    const registry::HarborJob job = harbor.replication(id, stop);
+    if (job.ended()) {
+      // Another try is another execution.
+      store.forget_fact(executions, name);
+      const std::string said = concat("execution ", id, ' ', job.state, ", ", job.text);
+      if (job.failed())
+        throw Error(ErrorKind::internal, concat("Harbor at ", options.host, ", policy ", policy,
+                                                ": ", said, " (its log of it tells more)"));
+      return said;
+    }
+    net::pause(pause, stop);
+  }
+}
+
+void stop_harbor(const registry::Options& options, store::Store& store, std::int64_t replication,
+                 const std::function<void(std::string_view, const std::string&)>& tell) {
+  const std::string name = std::to_string(replication);
+  const auto execution = store.find_fact(executions, name);
+  if (!execution) return;
+  try {
+    registry::Harbor(options).stop_replication(std::stoll(*execution), {});
+    store.forget_fact(executions, name);
+  } catch (const Error& error) {
+    // It may be what was away, and ends there by itself.
+    tell("warn", error.what());
   }
 }
 

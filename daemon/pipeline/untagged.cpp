@@ -1,0 +1,70 @@
+#include "pipeline/untagged.hpp"
+
+#include <optional>
+
+#include "audit/trail.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "pipeline/retention.hpp"
+
+namespace lighterman::pipeline {
+namespace {
+
+constexpr const char* scope = "untagged";
+
+enum class Fate { wait, forget, remove };
+
+/// Of a run that went well its tags name it, and one that failed may be tried again.
+Fate fate_of(const store::Store& store, RunId id, Instant long_ago) {
+  std::optional<Run> run;
+  try {
+    run = store.get(id);
+  } catch (const Error& error) {
+    // So old that nobody remembers it.
+    if (error.kind() != ErrorKind::not_found) throw;
+    return Fate::forget;
+  }
+  if (!is_final(run->state)) return Fate::wait;
+  if (run->state == RunState::succeeded) return Fate::forget;
+  if (!run->ended || *run->ended >= long_ago) return Fate::wait;
+  return run->state == RunState::denied ? Fate::remove : Fate::forget;
+}
+
+}  // namespace
+
+void note_untagged(store::Store& store, const Reference& by_digest, RunId run) {
+  store.put_fact(scope, by_digest.text(), std::to_string(run));
+}
+
+void clear_untagged(Yard& yard, store::Store& store, Instant now,
+                    std::chrono::milliseconds keep_denied,
+                    const std::function<void(const std::string&)>& tell,
+                    const std::function<void(const std::string&)>& warn,
+                    const std::stop_token& stop) {
+  for (const auto& [name, run] : store.facts(scope)) {
+    const Fate fate = fate_of(store, std::stoll(run), now - keep_denied);
+    if (fate == Fate::wait) continue;
+    try {
+      const Reference image = Reference::parse(name);
+      if (fate == Fate::remove) {
+        perform_retention(
+            yard, store, {{image.bare(), {}, {*image.digest()}, {}}}, tell,
+            [&](const Reference& gone, const std::string&) {
+              audit::Trail(store).note({.who = "lighterman",
+                                        .deed = "delete",
+                                        .subject = gone.text(),
+                                        .why = concat("run ", run, " was denied")});
+            },
+            stop);
+      }
+      store.forget_fact(scope, name);
+    } catch (const Error& error) {
+      // Its registry may be away, or not let us delete.
+      if (error.kind() == ErrorKind::cancelled) throw;
+      warn(concat(name, ": ", error.what()));
+      if (error.kind() != ErrorKind::unavailable) store.forget_fact(scope, name);
+    }
+  }
+}
+
+}  // namespace lighterman::pipeline

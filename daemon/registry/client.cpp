@@ -56,7 +56,7 @@ void Client::ping(const std::stop_token& stop) {
 }
 
 std::optional<std::uint64_t> Client::find_blob(const Reference& repository, const Digest& blob,
-                                               const std::stop_token& stop) {
+                                               const std::stop_token& stop, For what) {
   const auto fresh = inside_->seen.with([&](auto& known) -> std::optional<std::uint64_t> {
     const auto found = known.find({repository.name(), blob});
     if (found == known.end() || std::chrono::steady_clock::now() - found->second.when > remembered)
@@ -64,13 +64,13 @@ std::optional<std::uint64_t> Client::find_blob(const Reference& repository, cons
     return found->second.size;
   });
   if (fresh) return fresh;
-  return inside_->retried(stop, [&] { return inside_->look(repository, blob, stop); });
+  return inside_->retried(stop, [&] { return inside_->look(repository, blob, what, stop); });
 }
 
 std::optional<std::uint64_t> Client::Inside::look(const Reference& repository, const Digest& blob,
-                                                  const std::stop_token& stop) {
+                                                  For what, const std::stop_token& stop) {
   const net::Response answer = ask("HEAD", url(repository, concat("/blobs/", blob.text()), stop),
-                                   pull_scope(repository.repository()), {}, stop);
+                                   scope_of(repository, what), {}, stop);
   if (answer.status == 404) {
     store.forget_place(options.host, repository.repository(), blob);
     return {};
@@ -110,12 +110,12 @@ Pull Client::open_blob(const Reference& repository, const Digest& blob, std::uin
 }
 
 std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
-                                                    const std::stop_token& stop) {
+                                                    const std::stop_token& stop, For what) {
   return inside_->retried(stop, [&]() -> std::optional<StoredManifest> {
     const net::Response answer =
         inside_->ask("GET", inside_->manifest_url(reference, stop),
-                     pull_scope(reference.repository()), {{"Accept", accepted_manifests()}}, stop);
-    if (answer.status == 404 || inside_->is_missing(answer, reference, stop)) return {};
+                     Inside::scope_of(reference, what), {{"Accept", accepted_manifests()}}, stop);
+    if (answer.status == 404 || inside_->is_missing(answer, reference, what, stop)) return {};
     if (answer.status != 200)
       refuse(inside_->options, answer, concat("reading ", reference.text()),
              concat("pull from ", reference.repository()));
@@ -130,13 +130,14 @@ std::optional<StoredManifest> Client::find_manifest(const Reference& reference,
 }
 
 bool Client::Inside::mount(const BlobSource& blob, const Reference& repository,
-                           const std::string& from, const std::stop_token& stop) {
+                           const std::string& from, BlobUpload& upload,
+                           const std::stop_token& stop) {
+  const Digest& digest = blob.descriptor.digest;
   const std::string scope = concat(push_scope(repository.repository()), ' ', pull_scope(from));
-  const std::string asked =
-      url(repository,
-          concat("/blobs/uploads/?mount=", render_url_part(blob.descriptor.digest.text()),
-                 "&from=", render_url_part(from)),
-          stop);
+  const std::string asked = url(repository,
+                                concat("/blobs/uploads/?mount=", render_url_part(digest.text()),
+                                       "&from=", render_url_part(from)),
+                                stop);
   net::Response answer;
   try {
     answer = ask("POST", asked, scope, {}, stop);
@@ -150,19 +151,37 @@ bool Client::Inside::mount(const BlobSource& blob, const Reference& repository,
     return true;
   }
   if (answer.status == 429 || answer.status >= 500) {
-    refuse(options, answer, concat("mounting blob ", blob.descriptor.digest.brief()),
+    refuse(options, answer, concat("mounting blob ", digest.brief()),
            concat("push to ", repository.repository()));
   }
-  const auto location = answer.headers.find("Location");
-  if (answer.status == 202 && location) {
-    // It did not mount but began an upload, which nobody will go on with. Not all can delete it.
-    ask("DELETE", access.resolve(asked, *location, stop), push_scope(repository.repository()), {},
-        stop);
+  if (answer.status == 202 && answer.headers.find("Location")) {
+    // It did not mount but began an upload (distribution-spec, "Mounting a blob from another
+    // repository").
+    upload.abandon(stop);
+    upload.adopt(asked, answer, stop);
     // The blob may also be gone over there: what mounted once can do it.
-    if (!find_trait(store, options.host, Trait::mounts)) note(Trait::mounts, false);
+    const Reference place = Reference::parse(concat(options.host, '/', from));
+    if (!find_trait(store, options.host, Trait::mounts) && look(place, digest, For::pull, stop))
+      note(Trait::mounts, false);
   }
-  store.forget_place(options.host, from, blob.descriptor.digest);
+  store.forget_place(options.host, from, digest);
   return false;
+}
+
+std::optional<std::string> Client::Inside::find_mount(const BlobSource& blob,
+                                                      const Reference& repository,
+                                                      BlobUpload& upload,
+                                                      const std::stop_token& stop) {
+  constexpr std::size_t most_mounts = 3;
+  std::size_t tried = 0;
+  for (const std::string& from : store.places(options.host, blob.descriptor.digest)) {
+    if (from == repository.repository()) continue;
+    if (tried++ == most_mounts || find_trait(store, options.host, Trait::mounts) == false) break;
+    if (!retried(stop, [&] { return mount(blob, repository, from, upload, stop); })) continue;
+    upload.abandon(stop);
+    return from;
+  }
+  return {};
 }
 
 LayerOutcome Client::Inside::bring(Client& client, const BlobSource& blob,
@@ -171,28 +190,24 @@ LayerOutcome Client::Inside::bring(Client& client, const BlobSource& blob,
   const Digest& digest = blob.descriptor.digest;
   LayerOutcome outcome{blob.descriptor, LayerFate::present, "the registry has it", 0, ""};
   ground.prepare(repository, stop);
-  if (client.find_blob(repository, digest, stop)) return outcome;
-  constexpr std::size_t most_mounts = 3;
-  std::size_t tried = 0;
-  for (const std::string& from : store.places(options.host, digest)) {
-    if (from == repository.repository() || tried++ == most_mounts) continue;
-    if (!retried(stop, [&] { return mount(blob, repository, from, stop); })) continue;
-    remember(repository, digest, blob.descriptor.size);
-    outcome.fate = LayerFate::mounted;
-    outcome.reason = concat("mounted from ", from);
-    return outcome;
-  }
-  const Gate::Pass pass(gate, stop);
-  const metrics::Sending sending(options.host);
+  if (client.find_blob(repository, digest, stop, For::push)) return outcome;
   BlobUpload upload(options, access, store, throttle, blob, repository, news);
-  bool again = false;
-  outcome.sent_bytes = retried(stop, [&] {
-    // The answer to the last request may be what was lost.
-    if (std::exchange(again, true) && look(repository, digest, stop)) return blob.descriptor.size;
-    return upload.perform(stop);
-  });
-  outcome.fate = LayerFate::sent;
-  outcome.reason = "new";
+  if (const auto from = find_mount(blob, repository, upload, stop)) {
+    outcome.fate = LayerFate::mounted;
+    outcome.reason = concat("mounted from ", *from);
+  } else {
+    const Gate::Pass pass(gate, stop);
+    const metrics::Sending sending(options.host);
+    bool again = false;
+    outcome.sent_bytes = retried(stop, [&] {
+      // The answer to the last request may be what was lost.
+      if (std::exchange(again, true) && look(repository, digest, For::push, stop))
+        return blob.descriptor.size;
+      return upload.perform(stop);
+    });
+    outcome.fate = LayerFate::sent;
+    outcome.reason = "new";
+  }
   remember(repository, digest, blob.descriptor.size);
   return outcome;
 }

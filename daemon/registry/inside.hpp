@@ -15,6 +15,8 @@
 
 namespace lighterman::registry {
 
+class BlobUpload;
+
 /// What the parts of a client share: client.cpp has blobs and manifests, tags.cpp tags and lists.
 struct Client::Inside {
   static constexpr std::uint64_t largest_manifest = 16 << 20;
@@ -78,12 +80,17 @@ struct Client::Inside {
     });
     store.put_place(options.host, repository.repository(), blob);
   }
-  std::optional<std::uint64_t> look(const Reference& repository, const Digest& blob,
+  static std::string scope_of(const Reference& repository, For what) {
+    return what == For::push ? push_scope(repository.repository())
+                             : pull_scope(repository.repository());
+  }
+  std::optional<std::uint64_t> look(const Reference& repository, const Digest& blob, For what,
                                     const std::stop_token& stop);
   /// What is denied may only not be there yet.
-  bool is_missing(const net::Response& answer, const Reference& repository,
+  bool is_missing(const net::Response& answer, const Reference& repository, For what,
                   const std::stop_token& stop) {
-    return (answer.status == 401 || answer.status == 403) && ground.is_missing(repository, stop);
+    return (answer.status == 401 || answer.status == 403) &&
+           (what == For::push || ground.is_missing(repository, stop));
   }
   void note(Trait trait, bool can) { registry::note(store, options.host, trait, can); }
   void forget(const Reference& repository) {
@@ -95,8 +102,12 @@ struct Client::Inside {
   void read_pages(std::string url, const std::string& scope, const std::string& doing,
                   const std::string& needs, const std::function<bool(const net::Response&)>& page,
                   const std::stop_token& stop);
+  /// False: it has to be sent, perhaps by the upload that was begun instead.
   bool mount(const BlobSource& blob, const Reference& repository, const std::string& from,
-             const std::stop_token& stop);
+             BlobUpload& upload, const std::stop_token& stop);
+  /// The repository it was mounted from.
+  std::optional<std::string> find_mount(const BlobSource& blob, const Reference& repository,
+                                        BlobUpload& upload, const std::stop_token& stop);
   LayerOutcome bring(Client& client, const BlobSource& blob, const Reference& repository,
                      const SendNews& news, const std::stop_token& stop);
 };

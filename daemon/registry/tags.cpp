@@ -75,15 +75,16 @@ void delete_with(Client& client, const StandIn& stand_in, const Reference& tagge
 
 }  // namespace
 
-std::optional<Digest> Client::find_tag(const Reference& reference, const std::stop_token& stop) {
+std::optional<Digest> Client::find_tag(const Reference& reference, const std::stop_token& stop,
+                                       For what) {
   const auto found = inside_->retried(stop, [&]() -> std::optional<std::string> {
     const auto ask = [&](const char* method) {
       return inside_->ask(method, inside_->manifest_url(reference, stop),
-                          pull_scope(reference.repository()), {{"Accept", accepted_manifests()}},
+                          Inside::scope_of(reference, what), {{"Accept", accepted_manifests()}},
                           stop);
     };
     net::Response answer = ask("HEAD");
-    if (answer.status == 404 || inside_->is_missing(answer, reference, stop)) return {};
+    if (answer.status == 404 || inside_->is_missing(answer, reference, what, stop)) return {};
     // The answer to a HEAD cannot say why.
     if (answer.status == 401 || answer.status == 403) answer = ask("GET");
     if (answer.status == 404) return {};
@@ -95,7 +96,7 @@ std::optional<Digest> Client::find_tag(const Reference& reference, const std::st
   if (!found) return {};
   if (!found->empty()) return Digest::parse(*found);
   // The header is optional (distribution-spec, "Pulling manifests"): then the bytes tell.
-  const auto manifest = find_manifest(reference, stop);
+  const auto manifest = find_manifest(reference, stop, what);
   return manifest ? std::optional(manifest->digest) : std::nullopt;
 }
 

@@ -37,6 +37,8 @@ std::optional<Url> next_hop(Request& request, const Url& url, const Response& an
     request.method = "GET";
     request.body = std::monostate();
   }
+  // Whom one was told to believe unseen has no say in whom else.
+  if (next.host != url.host) request.trust.verify = true;
   if (next.origin() != url.origin()) {
     request.basic.reset();
     request.bearer = Secret();

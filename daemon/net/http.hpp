@@ -39,7 +39,7 @@ class Headers {
 struct Trust {
   std::string ca_file;  ///< PEM, used beside the system's; empty: the system's only
   std::string client_certificate_file, client_key_file;
-  bool verify = true;
+  bool verify = true;  ///< false holds for the host that is asked, not for where it redirects to
 };
 
 /// A body that is pulled while it is sent. Empty size: chunked transfer coding.

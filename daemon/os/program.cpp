@@ -275,6 +275,16 @@ Outcome perform(const Program& program, const Push& output, const std::stop_toke
   return outcome;
 }
 
+std::map<std::string, std::string> own_environment() {
+  std::map<std::string, std::string> variables;
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
+    const std::string_view line(*each);
+    if (const std::size_t equals = line.find('='); equals != std::string_view::npos)
+      variables.emplace(line.substr(0, equals), line.substr(equals + 1));
+  }
+  return variables;
+}
+
 std::filesystem::path find_program(const std::string& name) {
   const auto runs = [](const std::filesystem::path& path) {
     std::error_code ignored;

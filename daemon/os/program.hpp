@@ -34,6 +34,8 @@ struct Outcome {
 Outcome perform(const Program& program, const std::stop_token& stop = {});
 /// The same, its standard output going to `output` as it comes.
 Outcome perform(const Program& program, const Push& output, const std::stop_token& stop = {});
+/// Our own environment, for a program that is set up by it as we are.
+std::map<std::string, std::string> own_environment();
 /// Full path of a program in PATH; empty: not installed.
 std::filesystem::path find_program(const std::string& name);
 

@@ -1,5 +1,6 @@
 #include "registry/access.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "core/error.hpp"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::chrono::seconds usual_life{60};  // token.md: "no expires_in" means 60 seconds
 constexpr std::chrono::seconds credentials_life{60};
-constexpr std::size_t longest_words = 300;
 
 /// One challenge's parameters: `Bearer realm="...",service="...",scope="a,b"` (RFC 9110, 11.6.1).
 std::map<std::string, std::string> parameters_of(std::string_view challenge) {
@@ -45,70 +45,15 @@ std::map<std::string, std::string> parameters_of(std::string_view challenge) {
   return parameters;
 }
 
-/// The registry's own words: "DENIED: requested access is denied".
-std::string words_of(const net::Response& answer) {
-  boost::system::error_code error;
-  const boost::json::value value = boost::json::parse(answer.body, error);
-  std::string words;
-  const boost::json::value* const errors =
-      !error && value.is_object() ? value.get_object().if_contains("errors") : nullptr;
-  if (errors != nullptr && errors->is_array()) {
-    for (const boost::json::value& entry : errors->get_array()) {
-      if (!entry.is_object()) continue;
-      const Fields fields(entry, "error");
-      const auto text = [&](std::string_view name) {
-        const boost::json::value* const found = fields.find(name);
-        return found != nullptr && found->is_string() ? std::string(found->get_string())
-                                                      : std::string();
-      };
-      words += concat(words.empty() ? "" : "; ", text("code"), ": ", text("message"));
-    }
-  }
-  if (words.empty()) words = std::string(trim(answer.body.substr(0, answer.body.find('\n'))));
-  return shortened(valid_utf8(words), longest_words);
+/// RFC 6750, 3.1: the token itself is no good to it.
+bool says_invalid_token(const net::Response& answer) {
+  return std::ranges::any_of(answer.headers.all("WWW-Authenticate"),
+                             [](const std::string& challenge) {
+                               return parameters_of(challenge)["error"] == "invalid_token";
+                             });
 }
 
 }  // namespace
-
-void refuse(const Options& options, const net::Response& answer, const std::string& doing,
-            const std::string& needs) {
-  const std::string words = words_of(answer);
-  const std::string text = concat("registry ", options.host, ": ", doing, ": ", answer.status,
-                                  words.empty() ? "" : " ", words);
-  switch (answer.status) {
-    case 401:
-      // Harbor answers so to an account that it knows very well.
-      if (words.find("unauthorized to access repository") != std::string::npos)
-        throw Error(ErrorKind::denied, concat(text, " (the account may not ", needs, ": ",
-                                              how_granted(options, needs, words), ")"));
-      throw Error(ErrorKind::denied,
-                  concat(text, " (it does not accept our credentials to ", needs,
-                         ": check this registry's username and password in the configuration, or "
-                         "run docker login ",
-                         options.host, ")"));
-    case 403:
-      throw Error(ErrorKind::denied, concat(text, " (the account may not ", needs, ": ",
-                                            how_granted(options, needs, words), ")"));
-    case 404:
-      throw Error(ErrorKind::not_found,
-                  words.find("NAME_UNKNOWN") == std::string::npos
-                      ? text
-                      : concat(text, " (create the repository in the registry, or check its name",
-                               options.product == Product::ecr || ecr_place(options.host)
-                                   ? "; `create: true` lets a push create it)"
-                                   : ")"));
-    case 409:
-    case 412:
-      throw Error(ErrorKind::conflict, text);
-    default:
-      break;
-  }
-  if (answer.status == 429 || answer.status >= 500) {
-    if (const auto wait = net::retry_after(answer)) throw net::Busy(text, *wait);
-    throw Error(ErrorKind::unavailable, text);
-  }
-  throw Error(ErrorKind::invalid, text);
-}
 
 std::string pull_scope(const std::string& repository) {
   return concat("repository:", repository, ":pull");
@@ -214,7 +159,33 @@ bool Access::is_own(const std::string& url, const std::stop_token& stop) {
   return net::Url::parse(url).origin() == net::Url::parse(base(stop)).origin();
 }
 
+/// One asks at a time for the same; the others wait, and find what it got.
+class Access::Turn {
+ public:
+  Turn(Access& access, const std::string& name, const std::stop_token& stop)
+      : access_(access), name_(name) {
+    std::unique_lock lock(access_.mutex_);
+    if (!access_.asked_.wait(lock, stop, [&] { return !access_.asking_.contains(name_); }))
+      throw Error(ErrorKind::cancelled, "stopped while another logged in");
+    access_.asking_.insert(name_);
+  }
+  ~Turn() {
+    {
+      const std::lock_guard lock(access_.mutex_);
+      access_.asking_.erase(name_);
+    }
+    access_.asked_.notify_all();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Access& access_;
+  const std::string name_;
+};
+
 std::optional<Credentials> Access::credentials(const std::stop_token& stop) {
+  const Turn turn(*this, "credentials", stop);
   {
     const std::lock_guard lock(mutex_);
     if (std::chrono::steady_clock::now() < credentials_end_) return credentials_;
@@ -234,34 +205,66 @@ std::optional<Credentials> Access::credentials(const std::stop_token& stop) {
   return found;
 }
 
+/// What the options say of how to believe the registry holds for its host alone: others see no
+/// certificate of ours, and have to show a good one.
+net::Trust Access::trust_to(const std::string& url, const std::stop_token& stop) {
+  const net::Url own = net::Url::parse(base(stop)), asked = net::Url::parse(url);
+  net::Trust trust = trust_;
+  if (asked.origin() != own.origin()) {
+    trust.client_certificate_file.clear();
+    trust.client_key_file.clear();
+  }
+  if (asked.host != own.host) trust.verify = true;
+  return trust;
+}
+
 void Access::prepare(net::Request& request, const std::string& scope, const std::stop_token& stop) {
-  request.trust = trust_;
+  request.trust = trust_to(request.url, stop);
   // A Location may lead to a store elsewhere, which must not see our credentials.
   if (is_own(request.url, stop)) add_credentials(request, scope, stop);
 }
 
+bool Access::add_known_token(net::Request& request, const std::string& scope) const {
+  const auto known = tokens_.find(scope);
+  if (known == tokens_.end() || known->second.renew <= std::chrono::steady_clock::now())
+    return false;
+  request.bearer = known->second.value;
+  return true;
+}
+
 void Access::add_credentials(net::Request& request, const std::string& scope,
                              const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
-  if (kind_ == Kind::basic) {
-    lock.unlock();
+  Kind kind{};
+  {
+    const std::lock_guard lock(mutex_);
+    kind = kind_;
+    if (kind == Kind::unknown || (kind == Kind::bearer && add_known_token(request, scope))) return;
+  }
+  if (kind == Kind::basic) {
     request.basic = credentials(stop);
-    return;
+  } else {
+    add_new_token(request, scope, stop);
   }
-  if (kind_ != Kind::bearer) return;
-  const auto known = tokens_.find(scope);
-  if (known != tokens_.end() && known->second.renew > std::chrono::steady_clock::now()) {
-    request.bearer = known->second.value;
-    return;
+}
+
+void Access::add_new_token(net::Request& request, const std::string& scope,
+                           const std::stop_token& stop) {
+  const Turn turn(*this, scope, stop);
+  std::string realm, service;
+  {
+    const std::lock_guard lock(mutex_);
+    if (add_known_token(request, scope)) return;
+    realm = realm_;
+    service = service_;
   }
-  const std::string realm = realm_, service = service_;
-  lock.unlock();
   const Client::FreshToken token = get_token(realm, service, scope, stop);
   request.bearer = token.value;
   // Renewed early, so that a token does not end while a request is under way.
   const auto early = std::min<std::chrono::seconds>(token.life / 4, std::chrono::seconds(30));
-  lock.lock();
-  tokens_[scope] = {token.value, std::chrono::steady_clock::now() + token.life - early};
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  std::erase_if(tokens_, [&](const auto& entry) { return entry.second.renew <= now; });
+  tokens_[scope] = {token.value, now + token.life - early};
 }
 
 void Access::require_safe(const std::string& realm) const {
@@ -271,10 +274,20 @@ void Access::require_safe(const std::string& realm) const {
                      ", which is not https"));
 }
 
-void Access::learn(const net::Response& answer, const std::string& scope) {
+/// Only what the request carried was refused: others may have got something newer since.
+void Access::forget_refused(const net::Request& request, const std::string& scope) {
+  const auto known = tokens_.find(scope);
+  if (known != tokens_.end() && known->second.value == request.bearer) {
+    tokens_.erase(known);
+    credentials_end_ = {};
+  }
+  if (request.basic && request.basic == credentials_) credentials_end_ = {};
+}
+
+void Access::learn(const net::Response& answer, const net::Request& request,
+                   const std::string& scope) {
   const std::lock_guard lock(mutex_);
-  tokens_.erase(scope);
-  credentials_end_ = {};
+  forget_refused(request, scope);
   for (const std::string& challenge : answer.headers.all("WWW-Authenticate")) {
     const std::string scheme = lower(challenge.substr(0, challenge.find(' ')));
     if (scheme == "bearer") {
@@ -299,14 +312,20 @@ net::Response Access::perform(net::Request request, const std::string& scope,
   std::optional<net::Response> guessed = find_answer_to_guess(request, stop);
   if (!guessed) prepare(request, scope, stop);
   net::Response answer = guessed ? *std::move(guessed) : client_.perform(request, stop);
-  if (answer.status != 401 || !is_own(request.url, stop)) return answer;
-  learn(answer, scope);
+  // Who the registry sent us on to has no say in where our credentials go.
+  if (answer.status != 401 || !is_own(answer.url, stop)) return answer;
+  learn(answer, request, scope);
   if (std::holds_alternative<net::Upload>(request.body)) return answer;
   request.basic.reset();
   request.bearer = {};
   add_credentials(request, scope, stop);
   if (!request.basic && request.bearer.empty()) return answer;
-  return client_.perform(request, stop);
+  answer = client_.perform(request, stop);
+  // The token service knew us: Docker Hub, ACR and Quay answer so where the permission is missing.
+  if (answer.status == 401 && !request.bearer.empty() && !says_invalid_token(answer) &&
+      credentials(stop))
+    answer.status = 403;
+  return answer;
 }
 
 Client::FreshToken Access::get_token(const std::string& realm, const std::string& service,
@@ -318,12 +337,8 @@ Client::FreshToken Access::get_token(const std::string& realm, const std::string
   }
   const auto known = credentials(stop);
   net::Request request;
-  request.trust = trust_;
   request.url = realm;
-  if (!is_own(realm, stop)) {
-    request.trust.client_certificate_file.clear();
-    request.trust.client_key_file.clear();
-  }
+  request.trust = trust_to(realm, stop);
   std::string query = concat("service=", render_url_part(service));
   if (known && known->first == "<token>") {
     if (!scope.empty()) query += concat("&scope=", render_url_part(scope));

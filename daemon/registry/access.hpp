@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -41,7 +42,8 @@ class Access {
 
   /// Sends it, authenticating first when the registry is known to want that. On 401 it
   /// authenticates and sends once more, unless the body cannot be sent twice: then the 401 is
-  /// returned, and the next call carries the new token.
+  /// returned, and the next call carries the new token. A 401 to a token that our credentials had
+  /// just got is returned as what it means: 403.
   net::Response perform(net::Request request, const std::string& scope,
                         const std::stop_token& stop);
   /// What we log in with; empty: nothing. Of ECR it is the password that AWS's keys got there.
@@ -58,13 +60,18 @@ class Access {
     std::chrono::steady_clock::time_point renew;
   };
   enum class Kind { unknown, basic, bearer };
+  class Turn;
   std::string find_base(const std::stop_token& stop);
   bool may_guess() const;
   std::optional<net::Response> find_answer_to_guess(net::Request& request,
                                                     const std::stop_token& stop);
   void add_credentials(net::Request& request, const std::string& scope,
                        const std::stop_token& stop);
-  void learn(const net::Response& answer, const std::string& scope);
+  void add_new_token(net::Request& request, const std::string& scope, const std::stop_token& stop);
+  bool add_known_token(net::Request& request, const std::string& scope) const;
+  void learn(const net::Response& answer, const net::Request& request, const std::string& scope);
+  void forget_refused(const net::Request& request, const std::string& scope);
+  net::Trust trust_to(const std::string& url, const std::stop_token& stop);
   /// Our credentials go where the registry says; from https to nothing less.
   void require_safe(const std::string& realm) const;
 
@@ -76,6 +83,8 @@ class Access {
   Kind kind_ = Kind::unknown;
   std::string realm_, service_;
   std::map<std::string, Token> tokens_;
+  std::set<std::string> asking_;  ///< scopes, and "credentials", that somebody asks for now
+  std::condition_variable_any asked_;
   std::optional<Credentials> credentials_;  ///< kept a minute: a helper program may be slow
   std::chrono::steady_clock::time_point credentials_end_;
 };

@@ -29,6 +29,7 @@ std::string BlobReader::doing() const {
 void BlobReader::open() {
   const std::string scope = pull_scope(repository_.repository());
   download_.reset();
+  bool denied = false;
   for (int attempt = 0;; ++attempt) {
     net::Request request;
     request.url =
@@ -37,7 +38,7 @@ void BlobReader::open() {
       // Learns the challenge by asking for the same without the bytes.
       net::Request ask = request;
       ask.method = "HEAD";
-      access_.perform(std::move(ask), scope, stop_);
+      denied = access_.perform(std::move(ask), scope, stop_).status == 403;
     }
     request.follow_redirects = true;
     if (offset_ > 0) request.headers.add("Range", concat("bytes=", offset_, '-'));
@@ -46,7 +47,9 @@ void BlobReader::open() {
     const net::Response& head = download->head();
     if (head.status == 401 && attempt == 0) continue;
     if (head.status != 200 && head.status != 206) {
-      refuse(options_, head, doing(), concat("pull from ", repository_.repository()));
+      net::Response refusal = head;
+      if (denied && refusal.status == 401) refusal.status = 403;
+      refuse(options_, refusal, doing(), concat("pull from ", repository_.repository()));
     }
     const std::string length = head.headers.find("Content-Length").value_or("");
     std::uint64_t bytes = 0;

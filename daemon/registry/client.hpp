@@ -65,9 +65,13 @@ class Client {
   FreshToken get_token(const std::string& realm, const std::string& service,
                        const std::vector<std::string>& scopes, const std::stop_token& stop);
 
+  /// What a question is asked for. Before a push it is asked with the push's own token, and what is
+  /// denied counts as not there: some deny to look into what the push would create (Quay), and the
+  /// push tells.
+  enum class For { pull, push };
   /// Size of the blob in this repository; empty: not there. A "there" is remembered for a minute.
   std::optional<std::uint64_t> find_blob(const Reference& repository, const Digest& blob,
-                                         const std::stop_token& stop);
+                                         const std::stop_token& stop, For what = For::pull);
   /// That the blob is in this repository here, as somebody knows: bring() may mount it from there.
   void note_place(const Reference& repository, const Digest& blob);
   /// What the registry showed that it can or cannot, for its profile.
@@ -79,9 +83,10 @@ class Client {
                  const std::stop_token& stop, Verify verify = Verify::yes);
   /// By tag or digest; empty: not there. `bytes` is verified against the digest.
   std::optional<StoredManifest> find_manifest(const Reference& reference,
-                                              const std::stop_token& stop);
+                                              const std::stop_token& stop, For what = For::pull);
   /// Digest a tag points to, by HEAD; empty: no such tag.
-  std::optional<Digest> find_tag(const Reference& reference, const std::stop_token& stop);
+  std::optional<Digest> find_tag(const Reference& reference, const std::stop_token& stop,
+                                 For what = For::pull);
   std::vector<std::string> tags(const Reference& repository, const std::stop_token& stop);
   /// All repositories that the registry's catalog shows to us. Error(denied) or Error(not_found)
   /// where it has none (Docker Hub, ECR and GHCR have not).

@@ -186,7 +186,7 @@ StoredManifest Copy::root_and_target(const std::vector<std::string>& tags) {
       [&] { found = root(); },
       [&] {
         if (!tags.empty() && !options_.tags_differ)
-          named_there_ = to_.find_tag(repository_.with_tag(tags.front()), stop_);
+          named_there_ = to_.find_tag(repository_.with_tag(tags.front()), stop_, Client::For::push);
       },
       [&] {
         if (options_.referrers) beside_.list(stop_);
@@ -223,15 +223,18 @@ void Copy::visit(const Wish& wish, std::vector<Wish>& next) {
 
 bool Copy::is_there(const Parcel& parcel) {
   const Digest& digest = parcel.manifest.digest;
-  if (!parcel.tag.empty()) return to_.find_tag(repository_.with_tag(parcel.tag), stop_) == digest;
-  return digest == named_there_ || to_.find_tag(repository_.at(digest), stop_).has_value();
+  if (!parcel.tag.empty())
+    return to_.find_tag(repository_.with_tag(parcel.tag), stop_, Client::For::push) == digest;
+  return digest == named_there_ ||
+         to_.find_tag(repository_.at(digest), stop_, Client::For::push).has_value();
 }
 
 /// Of an image that no tag over there names, its layers tell as much as one more question would.
 bool Copy::is_root_there(const StoredManifest& root, const std::vector<std::string>& tags) {
   const bool told_by_layers = !tags.empty() && !is_index(root.media_type);
   return root.digest == named_there_ ||
-         (!told_by_layers && to_.find_tag(repository_.at(root.digest), stop_).has_value());
+         (!told_by_layers &&
+          to_.find_tag(repository_.at(root.digest), stop_, Client::For::push).has_value());
 }
 
 /// False: it was there already.
@@ -344,8 +347,13 @@ void Copy::bring(const Descriptor& blob) {
 /// The same bytes, no faster than whoever asked for the copy allows.
 Pull Copy::slowed(Pull pull) const {
   if (options_.throttle == nullptr) return pull;
-  return [pull = std::move(pull), throttle = options_.throttle, stop = stop_](
-             char* into, std::size_t room) { return pull(into, throttle->take(room, stop)); };
+  return [pull = std::move(pull), throttle = options_.throttle, stop = stop_](char* into,
+                                                                              std::size_t room) {
+    const std::size_t allowed = throttle->take(room, stop);
+    const std::size_t got = pull(into, allowed);
+    throttle->give_back(allowed - got);
+    return got;
+  };
 }
 
 /// Parts before the whole, and what refers to something after it. Where nothing does, the image
@@ -377,7 +385,8 @@ void Copy::put_manifests(const std::vector<std::string>& tags) {
 /// Signatures that somebody made over there are not taken away by older ones from here.
 void Copy::put_by_tag(const Parcel& parcel) {
   const Reference tag = repository_.with_tag(parcel.tag);
-  if (const auto there = to_.find_manifest(tag, stop_); there && !is_index(there->media_type)) {
+  if (const auto there = to_.find_manifest(tag, stop_, Client::For::push);
+      there && !is_index(there->media_type)) {
     const auto held = Manifest::parse(there->bytes).layers();
     const bool has_all = std::ranges::all_of(
         Manifest::parse(parcel.manifest.bytes).layers(), [&](const Descriptor& layer) {
@@ -400,7 +409,8 @@ CopyOutcome Copy::perform(const std::vector<std::string>& tags) {
   for (const std::string& tag : tags) {
     const Reference named = repository_.with_tag(tag);
     const bool known = options_.tags_differ || tag == tags.front();
-    if ((known ? named_there_ : to_.find_tag(named, stop_)) == root.digest) continue;
+    if ((known ? named_there_ : to_.find_tag(named, stop_, Client::For::push)) == root.digest)
+      continue;
     to_.put_manifest(named, root.media_type, root.bytes, stop_);
     outcome.moved.push_back(tag);
   }
@@ -474,13 +484,20 @@ void Beside::list(const std::stop_token& stop) {
   const std::lock_guard lock(listing_);
   if (tags_) return;
   std::set<std::string> found;
-  for (std::string& each : client_.tags(repository_, stop))
-    if (each.starts_with("sha256-")) found.insert(std::move(each));
+  try {
+    for (std::string& each : client_.tags(repository_, stop))
+      if (each.starts_with("sha256-")) found.insert(std::move(each));
+  } catch (const Error& error) {
+    // Who may pull need not be allowed to list (ECR, ACR): then has_tag() asks for each.
+    if (error.kind() != ErrorKind::denied) throw;
+    lists_ = false;
+  }
   tags_ = std::move(found);
 }
 
 bool Beside::has_tag(const std::string& tag, const std::stop_token& stop) {
   list(stop);
+  if (!lists_) return client_.find_tag(repository_.with_tag(tag), stop).has_value();
   const std::lock_guard lock(listing_);
   return tags_->contains(tag);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -39,6 +40,7 @@ class Beside {
   bool without_api_ = false;
   std::mutex listing_;  ///< of `tags_`; held while they are asked for
   std::optional<std::set<std::string>> tags_;
+  std::atomic<bool> lists_ = true;  ///< it lets us list its tags
 };
 
 /// Layers that the licence of their owner keeps out of other people's registries (image-spec,

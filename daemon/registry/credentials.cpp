@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t longest_words = 300;
+
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
   return value != nullptr ? value : "";
@@ -41,6 +43,12 @@ std::vector<std::string> keys_of(const std::string& host) {
           concat("https://", host, "/v2/")};
 }
 
+/// docker-credential-helpers, "credentials/error.go": these words are how they say that they have
+/// none.
+bool says_none(const std::string& words) {
+  return words.find("credentials not found in native keychain") != std::string::npos;
+}
+
 std::optional<Credentials> from_helper(const std::string& helper, const std::string& host) {
   // The helper's name becomes a program's name: nothing but a plain word may.
   const bool plain = !helper.empty() && std::all_of(helper.begin(), helper.end(), [](char c) {
@@ -54,10 +62,20 @@ std::optional<Credentials> from_helper(const std::string& helper, const std::str
   program.name = concat("docker-credential-", helper);
   program.arguments = {"get"};
   program.input = keys_of(host).front();
+  // Clouds' helpers are told by it who they are, the desktop's where the keyring is.
+  program.environment = os::own_environment();
   const os::Outcome outcome =
       during(concat("asking ", program.name, " for ", host), [&] { return os::perform(program); });
-  // Helpers say "credentials not found" with a non-zero status.
-  if (outcome.exit_code != 0) return {};
+  if (outcome.exit_code != 0) {
+    if (says_none(outcome.output) || says_none(outcome.errors)) return {};
+    // Its standard output may hold a secret, so only its other words are told.
+    const std::string words(trim(outcome.errors));
+    throw Error(ErrorKind::denied,
+                concat("asking ", program.name, " for ", host, ": it ended with ",
+                       outcome.exit_code, words.empty() ? "" : ": ",
+                       shortened(valid_utf8(words), longest_words), " (see what `echo ",
+                       program.input, " | ", program.name, " get` says to the daemon's user)"));
+  }
   const boost::json::value answer = parse_json(outcome.output, concat("answer of ", program.name));
   const Fields fields(answer, concat("answer of ", program.name));
   return Credentials{fields.text("Username"), Secret(fields.text("Secret"))};
@@ -118,11 +136,10 @@ std::optional<Credentials> find_credentials(const Options& options) {
   return options.use_docker_config ? from_docker(options.host) : std::nullopt;
 }
 
-net::Trust trust_for(const Options& options) {
+net::Trust trust_for(const Options& options, const fs::path& folder) {
   net::Trust trust = options.trust;
-  const fs::path folder = fs::path("/etc/docker/certs.d") / options.host;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder / options.host, error)) {
     const fs::path& path = entry.path();
     if (path.extension() == ".crt" && trust.ca_file.empty()) trust.ca_file = path;
     if (path.extension() != ".cert" || !trust.client_certificate_file.empty()) continue;

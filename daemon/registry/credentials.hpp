@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,7 +18,8 @@ using Credentials = std::pair<std::string, Secret>;
 /// renewed password needs no restart. Error(invalid) where a place is named and cannot be read.
 std::optional<Credentials> find_credentials(const Options& options);
 
-/// The options' trust, completed from /etc/docker/certs.d/<host> (ca *.crt, client *.cert + *.key).
-net::Trust trust_for(const Options& options);
+/// The options' trust, completed from `folder`/<host> (ca *.crt, client *.cert + *.key).
+net::Trust trust_for(const Options& options,
+                     const std::filesystem::path& folder = "/etc/docker/certs.d");
 
 }  // namespace lighterman::registry

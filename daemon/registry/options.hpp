@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ struct Options {
   bool create = false;           ///< a push makes what it needs: Harbor's project, ECR's repository
   bool collect_garbage = false;  ///< Harbor's, after we deleted something there
   net::Retry retry;
+  /// How long an upload may be silent before it counts as cut, beside what its size takes.
+  std::chrono::milliseconds silence{std::chrono::seconds(60)};
 };
 
 }  // namespace lighterman::registry

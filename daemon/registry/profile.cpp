@@ -26,18 +26,27 @@ std::uint64_t number(const std::string& text) {
   return value;
 }
 
-/// "yes" or "no", and the day it was seen: "no 2026-05-01".
-std::string seen_today(bool can) {
-  return concat(can ? "yes " : "no ", render_time(system_now()).substr(0, 10));
+/// A fact and the day it was seen: "no 2026-05-01".
+std::string seen_today(std::string_view what) {
+  return concat(what, ' ', render_time(system_now()).substr(0, 10));
 }
 
 /// What a registry could not do long ago it may have learnt since.
 constexpr std::chrono::days forgotten{7};
+bool is_recent(std::string_view fact) {
+  const std::size_t day = fact.find(' ') + 1;
+  if (day == 0 || fact.size() - day != std::string_view("2026-05-01").size()) return false;
+  return parse_time(concat(fact.substr(day), "T00:00:00Z")) + forgotten >= system_now();
+}
+
 std::optional<bool> trait_from(std::string_view fact) {
   if (fact.starts_with("yes")) return true;
-  if (fact.size() != std::string_view("no 2026-05-01").size()) return {};
-  const Instant seen = parse_time(concat(fact.substr(3), "T00:00:00Z"));
-  return seen + forgotten < system_now() ? std::nullopt : std::optional(false);
+  return is_recent(fact) ? std::optional(false) : std::nullopt;
+}
+
+std::optional<std::uint64_t> largest_from(const std::string& fact) {
+  const std::uint64_t bytes = number(fact);
+  return bytes > 0 && is_recent(fact) ? std::optional(bytes) : std::nullopt;
 }
 
 boost::json::value shown(const std::optional<bool>& can) {
@@ -57,12 +66,22 @@ void note(store::Store& store, const std::string& host, std::string_view name,
 void note(store::Store& store, const std::string& host, Trait trait, bool can) {
   // A "yes" needs no newer one.
   if (can && find_trait(store, host, trait) == true) return;
-  note(store, host, render(trait), seen_today(can));
+  note(store, host, render(trait), seen_today(can ? "yes" : "no"));
 }
 
 std::optional<bool> find_trait(const store::Store& store, const std::string& host, Trait trait) {
   const auto found = store.find_fact(scope_of(host), std::string(render(trait)));
   return found ? trait_from(*found) : std::nullopt;
+}
+
+std::optional<std::uint64_t> find_largest_request(const store::Store& store,
+                                                  const std::string& host) {
+  const auto found = store.find_fact(scope_of(host), std::string(largest_request_fact));
+  return found ? largest_from(*found) : std::nullopt;
+}
+
+void note_largest_request(store::Store& store, const std::string& host, std::uint64_t bytes) {
+  note(store, host, largest_request_fact, seen_today(std::to_string(bytes)));
 }
 
 Profile profile_of(const store::Store& store, const std::string& host) {
@@ -83,7 +102,7 @@ Profile profile_of(const store::Store& store, const std::string& host) {
   profile.deletes_tags = can(Trait::deletes_tags);
   profile.catalog = can(Trait::catalog);
   profile.least_chunk = number(text(least_chunk_fact));
-  profile.largest_request = number(text(largest_request_fact));
+  profile.largest_request = largest_from(text(largest_request_fact)).value_or(0);
   return profile;
 }
 

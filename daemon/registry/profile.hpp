@@ -39,6 +39,11 @@ void note(store::Store& store, const std::string& host, Trait trait, bool can);
 void note(store::Store& store, const std::string& host, std::string_view name,
           const std::string& value);
 std::optional<bool> find_trait(const store::Store& store, const std::string& host, Trait trait);
+/// Bytes that passed in one request after more did not; empty: any did, or it was seen so long ago
+/// that it may have changed.
+std::optional<std::uint64_t> find_largest_request(const store::Store& store,
+                                                  const std::string& host);
+void note_largest_request(store::Store& store, const std::string& host, std::uint64_t bytes);
 Profile profile_of(const store::Store& store, const std::string& host);
 boost::json::object to_json(const Profile& profile);
 /// "Harbor v2.11.0; mounts blobs, takes chunks, no list of referrers; requests up to 50 MB".

@@ -189,7 +189,8 @@ TagEditor::Applied TagEditor::apply(const Edited& edited, const std::stop_token&
   const TagTurn turn(edited.tag, stop);
   for (int attempt = 0;; ++attempt) {
     const auto begun = std::chrono::steady_clock::now();
-    const std::optional<StoredManifest> current = client_.find_manifest(edited.tag, stop);
+    const std::optional<StoredManifest> current = client_.find_manifest(
+        edited.tag, stop, attempt == 0 ? Client::For::push : Client::For::pull);
     const std::optional<TagContent> wanted = edited.edit(current);
     if (!wanted) return {current ? std::optional(current->digest) : std::nullopt, attempt > 0};
     if (attempt == most_attempts)

@@ -15,6 +15,8 @@ class Throttle {
 
   /// How much of `wanted` may be sent next, waiting for at least some of it.
   std::size_t take(std::size_t wanted, const std::stop_token& stop);
+  /// What was taken and not sent.
+  void give_back(std::size_t unused);
 
  private:
   std::uint64_t rate_;  ///< 0: no limit

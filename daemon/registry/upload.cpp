@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -15,6 +16,8 @@ namespace {
 constexpr std::uint64_t small = 2 << 20;
 constexpr std::uint64_t smallest_chunk = 64 << 10;
 constexpr std::uint64_t smallest_cut = 2 << 20;
+/// No registry keeps an unfinished upload for longer.
+constexpr std::chrono::days forgotten{7};
 
 std::uint64_t number(std::string_view text) {
   std::uint64_t value = 0;
@@ -77,15 +80,20 @@ void BlobUpload::refused(const net::Response& answer) const {
 /// Bytes in one request: all that is left, as long as nobody on the way minds.
 std::uint64_t BlobUpload::chunk_size() const {
   std::uint64_t chunk = options_.chunk == 0 ? size_ : options_.chunk;
-  if (const auto found =
-          store_.find_fact(concat("registry:", options_.host), std::string(largest_request_fact))) {
-    if (const std::uint64_t known = number(*found); known > 0) chunk = std::min(chunk, known);
-  }
+  if (const auto known = find_largest_request(store_, options_.host))
+    chunk = std::min(chunk, *known);
   return std::max(chunk, least_chunk_);
 }
 
 bool BlobUpload::takes_whole_only() const {
   return find_trait(store_, options_.host, Trait::chunks) == false;
+}
+
+/// A proxy that gathers a body before it passes it on, or a store that copies it once more, says
+/// nothing for as long as that takes.
+std::chrono::milliseconds BlobUpload::patience(std::uint64_t bytes) const {
+  constexpr std::uint64_t bytes_a_second = 20'000'000;
+  return options_.silence + std::chrono::milliseconds(bytes * 1000 / bytes_a_second);
 }
 
 /// Something on the way refuses bodies of this size: half of it is tried, and remembered.
@@ -96,7 +104,7 @@ void BlobUpload::shrink_chunks(std::uint64_t refused) {
                   concat("a request body of ", render_size(refused),
                          " is too large for it or for a proxy before it: raise its limit"));
   }
-  note(store_, options_.host, largest_request_fact, std::to_string(half));
+  note_largest_request(store_, options_.host, half);
 }
 
 std::uint64_t BlobUpload::perform(const std::stop_token& stop) {
@@ -127,6 +135,7 @@ void BlobUpload::attempt(const std::stop_token& stop) {
 }
 
 std::string BlobUpload::begin(const std::stop_token& stop) {
+  if (!begun_.empty()) return std::exchange(begun_, {});
   net::Request request;
   request.method = "POST";
   request.url = concat(access_.base(stop), "/v2/", repository_.repository(), "/blobs/uploads/");
@@ -134,13 +143,32 @@ std::string BlobUpload::begin(const std::stop_token& stop) {
   const net::Response answer =
       access_.perform(std::move(request), push_scope(repository_.repository()), stop);
   if (answer.status != 202) refused(answer);
+  adopt(asked, answer, stop);
+  return std::exchange(begun_, {});
+}
+
+void BlobUpload::adopt(const std::string& asked, const net::Response& answer,
+                       const std::stop_token& stop) {
   const auto location = answer.headers.find("Location");
   if (!location) throw trouble(ErrorKind::invalid, "no Location in its answer");
   if (const auto least = answer.headers.find("OCI-Chunk-Min-Length")) {
     least_chunk_ = number(*least);
     note(store_, options_.host, least_chunk_fact, std::to_string(least_chunk_));
   }
-  return access_.resolve(asked, *location, stop);
+  begun_ = access_.resolve(asked, *location, stop);
+}
+
+void BlobUpload::abandon(const std::stop_token& stop) {
+  if (begun_.empty()) return;
+  net::Request request;
+  request.method = "DELETE";
+  request.url = std::exchange(begun_, {});
+  try {
+    access_.perform(std::move(request), push_scope(repository_.repository()), stop);
+  } catch (const Error& error) {
+    // Not all can delete it, and all forget it by themselves.
+    if (error.kind() == ErrorKind::cancelled) throw;
+  }
 }
 
 void BlobUpload::begin_anew(const std::stop_token& stop) {
@@ -157,7 +185,16 @@ net::Upload BlobUpload::body(std::uint64_t length, const std::stop_token& stop) 
             const auto part =
                 static_cast<std::size_t>(std::min<std::uint64_t>(room, length - done));
             if (part == 0) return std::size_t{0};
-            const std::size_t got = pull(into, throttle_.take(part, stop));
+            const std::size_t allowed = throttle_.take(part, stop);
+            std::size_t got = 0;
+            try {
+              got = pull(into, allowed);
+            } catch (...) {
+              // Or the registry would be blamed for it.
+              source_failed_ = true;
+              throw;
+            }
+            throttle_.give_back(allowed - got);
             if (got == 0) {
               throw trouble(ErrorKind::internal, concat("the blob ends early, after ", from + done,
                                                         " of ", size_, " bytes"));
@@ -179,6 +216,7 @@ net::Response BlobUpload::put(const std::string& location,
   request.url = with_digest(location, blob_.descriptor.digest);
   request.headers.add("Content-Type", "application/octet-stream");
   request.body = std::move(body);
+  request.silence_timeout = patience(size_);
   return access_.perform(std::move(request), push_scope(repository_.repository()), stop);
 }
 
@@ -201,7 +239,7 @@ void BlobUpload::send_whole(const std::stop_token& stop) {
 
 void BlobUpload::send_chunks(const std::stop_token& stop) {
   resumed_ = find_place(stop);
-  if (!resumed_) begin_anew(stop);
+  resumed_ ? abandon(stop) : begin_anew(stop);
   while (offset_ < size_) {
     const std::uint64_t length = std::min(chunk_size(), size_ - offset_);
     const Sent sent = send_chunk(length, stop);
@@ -223,17 +261,22 @@ BlobUpload::Sent BlobUpload::send_chunk(std::uint64_t length, const std::stop_to
   request.headers.add("Content-Type", "application/octet-stream");
   request.headers.add("Content-Range", concat(offset_, '-', offset_ + length - 1));
   request.body = body(length, stop);
+  request.silence_timeout = patience(length);
   const std::uint64_t sent_before = sent_;
+  source_failed_ = false;
   net::Response answer;
   try {
     answer = access_.perform(std::move(request), push_scope(repository_.repository()), stop);
   } catch (const Error& error) {
     // Without any byte on its way it was no cut but a registry that is not there.
-    if (error.kind() != ErrorKind::unavailable || sent_ == sent_before) throw;
+    if (error.kind() != ErrorKind::unavailable || sent_ == sent_before || source_failed_) throw;
     cut_ = std::current_exception();
     return Sent::cut;
   }
   if (says_lost(answer)) return Sent::lost;
+  // A signed location whose time was over; find_place() looks at it again.
+  if ((answer.status == 401 || answer.status == 403) && !access_.is_own(location_, stop))
+    return Sent::lost;
   switch (answer.status) {
     case 200:
     case 201:
@@ -291,14 +334,21 @@ void BlobUpload::after_cut(std::uint64_t length, const std::stop_token& stop) {
 bool BlobUpload::find_place(const std::stop_token& stop) {
   const auto record = store_.find_upload(repository_, blob_.descriptor.digest);
   if (!record) return false;
+  if (record->updated + forgotten < system_now()) {
+    store_.forget_upload(repository_, blob_.descriptor.digest);
+    return false;
+  }
   net::Request request;
   request.url = record->location;
   location_ = record->location;
   const net::Response answer =
       access_.perform(std::move(request), push_scope(repository_.repository()), stop);
   const int status = answer.status;
-  // A registry in trouble still has the upload.
-  if (status == 401 || status == 403 || status == 429 || status >= 500) refused(answer);
+  // A registry in trouble still has the upload. What another host refuses is a signed location
+  // whose time is over, and no matter of our permissions.
+  const bool denied = status == 401 || status == 403;
+  if ((denied && access_.is_own(record->location, stop)) || status == 429 || status >= 500)
+    refused(answer);
   const std::uint64_t bytes = held(answer).value_or(0);
   if (status < 200 || status >= 300 || bytes > size_) {
     store_.forget_upload(repository_, blob_.descriptor.digest);

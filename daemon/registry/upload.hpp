@@ -23,6 +23,12 @@ class BlobUpload {
   /// the bytes that were sent, in all attempts.
   std::uint64_t perform(const std::stop_token& stop);
 
+  /// The registry began an upload (202) when it was asked for something else at `asked`: it spares
+  /// perform() that question.
+  void adopt(const std::string& asked, const net::Response& answer, const std::stop_token& stop);
+  /// Takes back what was adopted and not used.
+  void abandon(const std::stop_token& stop);
+
  private:
   enum class Sent { accepted, too_large, lost, refused_token, unsupported, cut };
   void attempt(const std::stop_token& stop);
@@ -40,6 +46,7 @@ class BlobUpload {
                     std::variant<std::monostate, std::string, net::Upload> body,
                     const std::stop_token& stop);
   std::uint64_t chunk_size() const;
+  std::chrono::milliseconds patience(std::uint64_t bytes) const;
   bool takes_whole_only() const;  ///< no chunks, as it showed
   void shrink_chunks(std::uint64_t refused);
   void advance(std::uint64_t offset);
@@ -59,6 +66,7 @@ class BlobUpload {
   const SendNews& news_;
   const std::uint64_t size_;
   std::string location_;
+  std::string begun_;          ///< an upload that nothing was sent to
   std::uint64_t offset_ = 0;   ///< bytes the registry holds of this upload
   std::uint64_t reached_ = 0;  ///< the highest offset_ so far
   std::uint64_t sent_ = 0;
@@ -68,6 +76,7 @@ class BlobUpload {
   bool resumed_ = false;           ///< some bytes are from an earlier upload
   int lost_ = 0, refused_tokens_ = 0;
   std::exception_ptr cut_;
+  bool source_failed_ = false;  ///< what broke off a request was where the bytes come from
 };
 
 }  // namespace lighterman::registry

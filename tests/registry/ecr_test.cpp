@@ -155,6 +155,30 @@ TEST_F(EcrTest, LeavesARepositoryThatIsThere) {
   EXPECT_FALSE(Ecr(options()).make_repository(repository(registry_.host(), "acme/shop"), never));
 }
 
+TEST_F(EcrTest, TakesAPushToARepositoryThatIsThereFromWhoMayMakeNone) {
+  denied_ = true;
+  registry_.basic = "Basic QVdTOmEgcGFzc3dvcmQ=";
+  Options wanted = options();
+  wanted.create = true;
+  Client client(wanted, scene_.store);
+  const Blob layer(1000), second(2000, 2);
+  const Reference shop = repository(registry_.host(), "acme/shop");
+  EXPECT_EQ(client.bring(layer.source, shop, {}, never).fate, LayerFate::sent);
+  EXPECT_EQ(client.bring(second.source, shop, {}, never).fate, LayerFate::sent);
+  EXPECT_EQ(std::ranges::count_if(seen_,
+                                  [](const httplib::Request& request) {
+                                    return has(request.get_header_value("X-Amz-Target"),
+                                               "CreateRepository");
+                                  }),
+            1)
+      << "it is asked for each blob";
+  registry_.next("POST /v2/", 404, "NAME_UNKNOWN");
+  const Error missing = failure_of([&] {
+    client.bring(Blob(10, 3).source, repository(registry_.host(), "acme/none"), {}, never);
+  });
+  EXPECT_TRUE(has(missing.what(), "ecr:CreateRepository")) << missing.what();
+}
+
 TEST_F(EcrTest, WaitsWhenItIsToldTo) {
   throttles_ = 2;
   EXPECT_TRUE(Ecr(options()).make_repository(repository(registry_.host(), "acme/shop"), never));

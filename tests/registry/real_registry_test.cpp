@@ -95,7 +95,7 @@ TEST(RealRegistry, HasTheWholeBlobAfterItWasRestartedInTheMiddleOfARequest) {
   Scene scene;
   support::RealRegistry registry;
   Options options = Scene::options(registry.host());
-  options.retry.attempts = 10;
+  options.retry.attempts = 500;  // as long as it takes to start
   options.push_limit = 20 * mega;
   const Blob layer(8 * mega);
   Client client(options, scene.store);

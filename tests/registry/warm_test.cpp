@@ -153,8 +153,11 @@ TEST(Copy, DoesNotAskForAnImageThatTheTagNamesAlready) {
   EXPECT_EQ(there.count(by_digest), looked_at);
   here.next("GET /v2/acme/shop/manifests/1.0", 404);
   EXPECT_EQ(failure_of(carry).kind(), ErrorKind::not_found);
+  // What may not be looked at may only not be there yet: the push tells.
   there.next("HEAD /v2/acme/shop/manifests/1.0", 403, "DENIED");
-  there.next("GET /v2/acme/shop/manifests/1.0", 403, "DENIED");
+  EXPECT_EQ(carry().moved.size(), 1U);
+  there.next("HEAD /v2/acme/shop/manifests/1.0", 403, "DENIED");
+  there.next("PUT /v2/acme/shop/manifests/1.0", 403, "DENIED");
   EXPECT_EQ(failure_of(carry).kind(), ErrorKind::denied);
 }
 

@@ -67,7 +67,9 @@ void RealRegistry::write_configuration() {
       "  filesystem: {rootdirectory: ",
       folder,
       "/data}\n"
-      "  delete: {enabled: true}\n"
+      "  delete: {enabled: ",
+      options_.deletes ? "true" : "false",
+      "}\n"
       "  maintenance: {uploadpurging: {enabled: false}}\n"
       "http:\n"
       "  addr: 127.0.0.1:",

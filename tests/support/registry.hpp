@@ -11,8 +11,8 @@
 
 namespace lighterman::support {
 
-/// A real registry (Debian's docker-registry) on a loopback port, in a folder of its own. Deleting
-/// is allowed. It is up when the constructor returns; all of it is gone when this ends. Throws when
+/// A real registry (Debian's docker-registry) on a loopback port, in a folder of its own. It is
+/// up when the constructor returns; all of it is gone when this ends. Throws when
 /// a program it needs is not installed: a test that cannot run has failed.
 class RealRegistry {
  public:
@@ -27,6 +27,7 @@ class RealRegistry {
       std::filesystem::path certificates;
     };
     std::optional<Tokens> tokens = {};
+    bool deletes = true;
     std::string mirror_of = {};  ///< URL of a registry whose images it fetches and keeps
   };
   explicit RealRegistry(Options options);

@@ -322,8 +322,8 @@ net::Response Access::perform(net::Request request, const std::string& scope,
   if (!request.basic && request.bearer.empty()) return answer;
   answer = client_.perform(request, stop);
   // The token service knew us: Docker Hub, ACR and Quay answer so where the permission is missing.
-  if (answer.status == 401 && !request.bearer.empty() && !says_invalid_token(answer) &&
-      credentials(stop))
+  if (answer.status == 401 && !request.bearer.empty() && !scope.empty() &&
+      !says_invalid_token(answer) && credentials(stop))
     answer.status = 403;
   return answer;
 }

@@ -120,6 +120,7 @@ TEST_F(HelperTest, RunsOnceForManyWhoWantToLogIn) {
   Client client(options(), scene_.store);
   const auto all_ask = [&](char kind) {
     std::vector<std::jthread> threads;
+    threads.reserve(6);
     for (int i = 0; i < 6; ++i)  // as many as the fake serves at a time
       threads.emplace_back([&, i] {
         client.find_blob(repository(registry_.host(), "acme/shop"), os::sha256(concat(kind, i)),

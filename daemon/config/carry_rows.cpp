@@ -1,5 +1,7 @@
 // What becomes of published images: where else they go, and how long they stay.
 #include <boost/json.hpp>
+#include <cstdlib>
+#include <optional>
 
 #include "config/rows.hpp"
 #include "core/choices.hpp"
@@ -54,13 +56,24 @@ void read_harbor_registry(Config& config, ReplicateRule& to, const Value& value)
   if (url.find("://") == std::string::npos) url = concat(insecure ? "http://" : "https://", url);
   try {
     const net::Url parsed = net::Url::parse(url);
-    to.to = parsed.authority();
+    to.to = parsed.authority() == "hub.docker.com" ? "docker.io" : parsed.authority();
     registry::Options& options = config.registries[to.to];
     options.host = to.to;
     if (parsed.scheme == "http") options.plain_http = true;
     if (insecure) options.trust.verify = false;
   } catch (const Error& error) {
     value.refuse(error.what());
+  }
+}
+
+/// How much of the name is left over there: all of it, or its last part ("legacy mode").
+void read_harbor_flattening(ReplicateRule& to, const Value& value) {
+  const auto given = value.text("-1 or 0");
+  if (!given) return;
+  if (*given == "0" || *given == "-1") {
+    to.rename = *given == "0" ? "{repository}" : "{name}";
+  } else {
+    value.refuse("can only be 0 or -1 here: write a rule with `rename` for the rest");
   }
 }
 
@@ -104,6 +117,9 @@ void read_harbor_policy(Config& config, const Value& value) {
   ReplicateRule rule;
   bool enabled = true;
   std::string space;
+  bool override = true;
+  std::string kilobytes_a_second;
+  std::optional<Value> flattening;
   for (const auto& [key, inner] : value.pairs()) {
     if (key == "name") {
       read(rule.name, inner);
@@ -117,11 +133,26 @@ void read_harbor_policy(Config& config, const Value& value) {
       for (const Value& item : inner.items()) read_harbor_filter(rule, item);
     } else if (key == "deletion" || key == "replicate_deletion") {
       read(rule.delete_vanished, inner);
+    } else if (key == "dest_namespace_replace_count") {
+      flattening = inner;
+    } else if (key == "override") {
+      read(override, inner);
+      if (!override) inner.refuse("tags that are there and differ are always replaced here");
+    } else if (key == "speed") {
+      read(kilobytes_a_second, inner);
     } else if (key == "enabled") {
       read(enabled, inner);
     }
   }
-  if (!space.empty()) rule.to += concat('/', space);
+  if (space.empty()) {
+    rule.rename = "{repository}";
+  } else {
+    rule.to += concat('/', space);
+    if (flattening) read_harbor_flattening(rule, *flattening);
+  }
+  // -1 and 0 are "as fast as it goes".
+  if (const int speed = std::atoi(kilobytes_a_second.c_str()); speed > 0)
+    rule.terms.push_limit = static_cast<std::uint64_t>(speed) * 1024;
   if (enabled) config.replicate.push_back(std::move(rule));
 }
 

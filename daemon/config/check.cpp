@@ -233,8 +233,8 @@ void check_carrying(const Config& config, const Value& top) {
     try {
       const Reference target =
           Reference::parse(nowhere ? concat("r.example/", by_harbor ? rule.terms.policy : "a")
-                                   : concat(rule.to, "/a"));
-      if (!nowhere && target.name() != concat(rule.to, "/a")) throw Error(ErrorKind::invalid, "");
+                                   : concat(rule.to, "/a/b"));
+      if (!nowhere && target.name() != concat(rule.to, "/a/b")) throw Error(ErrorKind::invalid, "");
     } catch (const Error&) {
       // What the parser says is about the name we completed.
       carrying.refuse(by_harbor

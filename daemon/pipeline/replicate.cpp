@@ -10,6 +10,7 @@
 #include "pipeline/attached.hpp"
 #include "pipeline/selection.hpp"
 #include "registry/copy.hpp"
+#include "registry/platforms.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -123,6 +124,7 @@ class Comparison {
   };
   std::vector<Tag> wanted(ReplicatePlan& plan);
   void ask(std::vector<Tag>& tags);
+  bool is_chosen_part(const Tag& tag);
   std::optional<std::set<std::string>> find_listed();
 
   const ReplicateRule& rule_;
@@ -169,10 +171,24 @@ void Comparison::ask(std::vector<Tag>& tags) {
         if (i % 2 == 0) {
           tag.here = from_.find_tag(source_.with_tag(tag.name), stop_);
         } else if (!listed || listed->contains(tag.name)) {
-          tag.there = to_.find_tag(target_.with_tag(tag.name), stop_);
+          tag.there = to_.find_tag(target_.with_tag(tag.name), stop_, registry::Client::For::push);
         }
       },
       stop_);
+}
+
+/// With fewer platforms the index over there has a digest of its own.
+bool Comparison::is_chosen_part(const Tag& tag) {
+  if (rule_.terms.platforms.empty() || !tag.there) return false;
+  const auto whole = from_.find_manifest(source_.at(*tag.here), stop_);
+  if (!whole || !registry::is_index(whole->media_type)) return false;
+  try {
+    return registry::with_platforms(*whole, rule_.terms.platforms).digest == tag.there;
+  } catch (const Error& error) {
+    // It has none of them, as its replication is going to say.
+    if (error.kind() != ErrorKind::not_found) throw;
+    return false;
+  }
 }
 
 void Comparison::add_to(ReplicatePlan& plan) {
@@ -184,7 +200,7 @@ void Comparison::add_to(ReplicatePlan& plan) {
   for (const Tag& tag : tags) {
     alive.insert(tag.name);
     if (!tag.here) continue;
-    if (tag.here == tag.there) {
+    if (tag.here == tag.there || is_chosen_part(tag)) {
       ++plan.same;
     } else {
       missing[*tag.here].push_back(tag.name);

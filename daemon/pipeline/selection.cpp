@@ -25,7 +25,8 @@ void expand(const std::string& pattern, std::vector<std::string>& into) {
 }
 
 bool is_expression(std::string_view pattern) {
-  return pattern.starts_with('^') || pattern.ends_with('$');
+  return pattern.starts_with('^') || pattern.ends_with('$') ||
+         pattern.find('\\') != std::string_view::npos;
 }
 
 }  // namespace

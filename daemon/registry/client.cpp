@@ -1,5 +1,6 @@
 #include "registry/client.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/error.hpp"
@@ -15,6 +16,8 @@ namespace lighterman::registry {
 namespace {
 
 constexpr std::chrono::minutes remembered{1};
+/// If somebody else fills it meanwhile, bytes are sent that could have been spared.
+constexpr std::chrono::minutes remembered_absent{10};
 
 /// The header's, without parameters; some registries leave it to the document.
 std::string media_type_of(const net::Response& answer) {
@@ -64,7 +67,19 @@ std::optional<std::uint64_t> Client::find_blob(const Reference& repository, cons
     return found->second.size;
   });
   if (fresh) return fresh;
+  if (what == For::push && inside_->is_surely_missing(repository, blob)) return {};
   return inside_->retried(stop, [&] { return inside_->look(repository, blob, what, stop); });
+}
+
+bool Client::Inside::is_surely_missing(const Reference& repository, const Digest& blob) {
+  const bool was_absent = absent.with([&](auto& known) {
+    const auto found = known.find(repository.name());
+    return found != known.end() &&
+           std::chrono::steady_clock::now() - found->second < remembered_absent;
+  });
+  if (!was_absent) return false;
+  const auto places = store.places(options.host, blob);
+  return std::ranges::find(places, repository.repository()) == places.end();
 }
 
 std::optional<std::uint64_t> Client::Inside::look(const Reference& repository, const Digest& blob,

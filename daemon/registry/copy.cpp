@@ -15,6 +15,7 @@
 #include "core/manifest.hpp"
 #include "core/text.hpp"
 #include "os/hash.hpp"
+#include "registry/platforms.hpp"
 #include "registry/referrers.hpp"
 #include "registry/throttle.hpp"
 
@@ -29,59 +30,6 @@ constexpr std::size_t most_manifest_bytes = 64 << 20;
 constexpr int deepest_reference = 3;
 /// Questions at a time; how many blobs travel at once, their registry's options say.
 constexpr unsigned threads = 16;
-
-/// Where cosign 2 keeps what it says of a digest.
-constexpr std::array cosign_suffixes{".sig", ".att", ".sbom"};
-
-bool is_index(const std::string& media_type) {
-  return media_type == media::oci_index || media_type == media::docker_index;
-}
-
-/// "linux/arm/v7" of an entry of an index; empty where it has no platform.
-std::string platform_of(const json::value& entry) {
-  const auto* platform = Fields(entry, "entry of the index").find("platform");
-  if (platform == nullptr || !platform->is_object()) return {};
-  const Fields fields(*platform, "platform");
-  const std::string variant = fields.text_or("variant", "");
-  return concat(fields.text_or("os", ""), '/', fields.text_or("architecture", ""),
-                variant.empty() ? "" : "/", variant);
-}
-
-/// "linux/arm64" is also what calls itself "linux/arm64/v8".
-bool fits_platform(const std::string& wanted, const std::string& given) {
-  return given == wanted || given.starts_with(wanted + '/');
-}
-
-/// The image that a build attestation inside an index belongs to.
-std::string attested_by(const json::value& entry) {
-  const auto annotations = Fields(entry, "entry of the index").text_map("annotations");
-  const auto found = annotations.find("vnd.docker.reference.digest");
-  return found == annotations.end() ? std::string() : found->second;
-}
-
-StoredManifest with_platforms(const StoredManifest& index, const std::vector<std::string>& wanted) {
-  const json::value whole = parse_json(index.bytes, "the index");
-  json::object document = whole.as_object();
-  std::set<std::string> kept, offered;
-  json::array entries;
-  for (const json::value& entry : Fields(whole, "the index").list("manifests")) {
-    const std::string platform = platform_of(entry);
-    const bool fits = std::ranges::any_of(
-        wanted, [&](const std::string& each) { return fits_platform(each, platform); });
-    if (fits) kept.insert(Fields(entry, "entry").text("digest"));
-    if (attested_by(entry).empty()) offered.insert(platform);
-    if (fits || kept.contains(attested_by(entry))) entries.push_back(entry);
-  }
-  if (kept.empty()) {
-    throw Error(ErrorKind::not_found,
-                concat("the image is not there for ", join(wanted, ", "), "; it is for ",
-                       join(std::vector<std::string>(offered.begin(), offered.end()), ", ")));
-  }
-  document["manifests"] = std::move(entries);
-  std::string bytes = json::serialize(document);
-  const Digest digest = os::sha256(bytes);
-  return {index.media_type, std::move(bytes), digest};
-}
 
 /// One manifest on its way.
 struct Parcel {
@@ -452,55 +400,6 @@ void Copy::bring_and_walk(const Parcel& whole) {
 }
 
 }  // namespace
-
-Beside::Found Beside::find(const Digest& subject, const std::stop_token& stop) {
-  Found found;
-  const bool ask = [&] {
-    const std::lock_guard lock(mutex_);
-    return !without_api_;
-  }();
-  if (ask) {
-    const auto listed = ask_for_referrers(client_, repository_, subject, "", stop);
-    if (listed) {
-      for (const Referrer& each : *listed) found.manifests.push_back(each.manifest.digest);
-    } else {
-      const std::lock_guard lock(mutex_);
-      without_api_ = true;
-    }
-  }
-  const std::string name = concat("sha256-", subject.hex());
-  for (const char* suffix : cosign_suffixes)
-    if (has_tag(name + suffix, stop)) found.tags.push_back(name + suffix);
-  // With the API too: whoever wrote a fallback tag may have seen a registry without it.
-  if (has_tag(name, stop)) {
-    if (const auto index = client_.find_manifest(fallback_of(repository_, subject), stop))
-      for (const Referrer& each : listed_by(*index))
-        found.manifests.push_back(each.manifest.digest);
-  }
-  return found;
-}
-
-void Beside::list(const std::stop_token& stop) {
-  const std::lock_guard lock(listing_);
-  if (tags_) return;
-  std::set<std::string> found;
-  try {
-    for (std::string& each : client_.tags(repository_, stop))
-      if (each.starts_with("sha256-")) found.insert(std::move(each));
-  } catch (const Error& error) {
-    // Who may pull need not be allowed to list (ECR, ACR): then has_tag() asks for each.
-    if (error.kind() != ErrorKind::denied) throw;
-    lists_ = false;
-  }
-  tags_ = std::move(found);
-}
-
-bool Beside::has_tag(const std::string& tag, const std::stop_token& stop) {
-  list(stop);
-  if (!lists_) return client_.find_tag(repository_.with_tag(tag), stop).has_value();
-  const std::lock_guard lock(listing_);
-  return tags_->contains(tag);
-}
 
 bool is_foreign(const Descriptor& layer) {
   return layer.media_type.find("nondistributable") != std::string::npos ||

@@ -35,6 +35,8 @@ struct Client::Inside {
   Throttle throttle;
   Gate gate;
   Guarded<std::map<Key, Seen>> seen;
+  /// Repositories that were not there when they were asked for their tags, and when that was.
+  Guarded<std::map<std::string, std::chrono::steady_clock::time_point>> absent;
   std::mutex bringing_mutex;
   std::condition_variable_any brought;
   std::set<Key> bringing;
@@ -80,6 +82,14 @@ struct Client::Inside {
     });
     store.put_place(options.host, repository.repository(), blob);
   }
+  void note_absent(const Reference& repository) {
+    absent.with([&](auto& known) {
+      if (known.size() >= most_remembered) known.clear();
+      known[repository.name()] = std::chrono::steady_clock::now();
+    });
+  }
+  /// Nobody has put the blob there, as far as we know: whatever else is there we brought ourselves.
+  bool is_surely_missing(const Reference& repository, const Digest& blob);
   static std::string scope_of(const Reference& repository, For what) {
     return what == For::push ? push_scope(repository.repository())
                              : pull_scope(repository.repository());

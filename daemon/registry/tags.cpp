@@ -103,7 +103,10 @@ std::optional<Digest> Client::find_tag(const Reference& reference, const std::st
 std::vector<std::string> Client::tags(const Reference& repository, const std::stop_token& stop) {
   std::vector<std::string> tags;
   const auto add = [&](const net::Response& answer) {
-    if (answer.status == 404) return false;
+    if (answer.status == 404) {
+      inside_->note_absent(repository);
+      return false;
+    }
     if (answer.status != 200)
       refuse(inside_->options, answer, concat("listing the tags of ", repository.repository()),
              concat("pull from ", repository.repository()));

@@ -136,6 +136,7 @@ void BlobUpload::attempt(const std::stop_token& stop) {
 
 std::string BlobUpload::begin(const std::stop_token& stop) {
   if (!begun_.empty()) return std::exchange(begun_, {});
+  open_beside();
   net::Request request;
   request.method = "POST";
   request.url = concat(access_.base(stop), "/v2/", repository_.repository(), "/blobs/uploads/");
@@ -145,6 +146,11 @@ std::string BlobUpload::begin(const std::stop_token& stop) {
   if (answer.status != 202) refused(answer);
   adopt(asked, answer, stop);
   return std::exchange(begun_, {});
+}
+
+void BlobUpload::open_beside() {
+  if (!opened_.valid())
+    opened_ = std::async(std::launch::async, [open = blob_.open] { return open(0); });
 }
 
 void BlobUpload::adopt(const std::string& asked, const net::Response& answer,
@@ -180,8 +186,8 @@ void BlobUpload::begin_anew(const std::stop_token& stop) {
 
 net::Upload BlobUpload::body(std::uint64_t length, const std::stop_token& stop) {
   const std::uint64_t from = offset_;
-  return {[this, pull = blob_.open(from), done = std::uint64_t{0}, from, length, stop](
-              char* into, std::size_t room) mutable {
+  return {[this, pull = from == 0 && opened_.valid() ? opened_.get() : blob_.open(from),
+           done = std::uint64_t{0}, from, length, stop](char* into, std::size_t room) mutable {
             const auto part =
                 static_cast<std::size_t>(std::min<std::uint64_t>(room, length - done));
             if (part == 0) return std::size_t{0};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <future>
 #include <stop_token>
 #include <string>
 
@@ -33,6 +34,8 @@ class BlobUpload {
   enum class Sent { accepted, too_large, lost, refused_token, unsupported, cut };
   void attempt(const std::stop_token& stop);
   std::string begin(const std::stop_token& stop);
+  /// The source needs a round trip as well, which need not wait for the one of begin().
+  void open_beside();
   void begin_anew(const std::stop_token& stop);
   void send_whole(const std::stop_token& stop);
   void send_chunks(const std::stop_token& stop);
@@ -66,6 +69,7 @@ class BlobUpload {
   const SendNews& news_;
   const std::uint64_t size_;
   std::string location_;
+  std::future<Pull> opened_;   ///< the blob from its beginning, nothing of it read yet
   std::string begun_;          ///< an upload that nothing was sent to
   std::uint64_t offset_ = 0;   ///< bytes the registry holds of this upload
   std::uint64_t reached_ = 0;  ///< the highest offset_ so far

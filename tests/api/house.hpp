@@ -156,8 +156,11 @@ class House {
     deeds.replicate = [this](const ReplicateWish& wish) -> json::value {
       wishes.push_back(wish);
       if (!wish.rule.empty())
-        return json::object{
-            {"missing", json::array()}, {"vanished", json::array()}, {"same", 1}, {"left_out", 0}};
+        return json::object{{"missing", json::array()},
+                            {"vanished", json::array()},
+                            {"failures", json::array()},
+                            {"same", 1},
+                            {"left_out", 0}};
       Replication made = replication();
       return to_json(store.get_replication(store.add_replication(made)));
     };

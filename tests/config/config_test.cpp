@@ -205,6 +205,29 @@ sources: {hello: {url: "https://git.example/a.git", image: registry.example/acme
   EXPECT_FALSE(config.registries.at("10.0.0.7:5000").trust.verify);
 }
 
+TEST(Config, TakesTheRestOfHarborsPolicyAsHarborMeansIt) {
+  const os::ScratchFolder folder;
+  const auto read = [&](const std::string& more) {
+    os::replace_file(
+        folder.path() / "policy.json",
+        concat(R"({"name": "p", "dest_registry": {"url": "https://hub.docker.com"})", more, "}"));
+    os::replace_file(folder.path() / "l.yml", R"(
+replicate: [{file: policy.json}]
+sources: {hello: {url: "https://git.example/a.git", image: registry.example/acme/web}}
+)");
+    return load(folder.path() / "l.yml").replicate.at(0);
+  };
+  EXPECT_EQ(read("").to, "docker.io");
+  EXPECT_EQ(read("").rename, "{repository}") << "without a namespace the source's stays";
+  EXPECT_EQ(read(R"(, "dest_namespace": "ns")").rename, "{name}");
+  EXPECT_EQ(read(R"(, "dest_namespace": "ns", "dest_namespace_replace_count": 0)").rename,
+            "{repository}");
+  EXPECT_EQ(read(R"(, "speed": 100)").terms.push_limit, 102'400U);
+  EXPECT_EQ(read(R"(, "speed": -1, "override": true)").terms.push_limit, 0U);
+  EXPECT_THROW(read(R"(, "override": false)"), Error);
+  EXPECT_THROW(read(R"(, "dest_namespace": "ns", "dest_namespace_replace_count": 2)"), Error);
+}
+
 TEST(Config, KnowsProductsOfRegistriesAndRulesThatOnlyWarm) {
   const Config config = parse(
       "registries: {h.example: {product: harbor, create: true, collect_garbage: true}}\n"

@@ -1,6 +1,7 @@
 // Plugins on the way of a real push: before the build, before the tag, and after it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/json.hpp>
 
@@ -14,6 +15,7 @@
 #include "pipeline/leftovers.hpp"
 #include "pipeline/preview.hpp"
 #include "pipeline/replay.hpp"
+#include "store/ledger.hpp"
 #include "support/failure.hpp"
 
 namespace lighterman::pipeline {
@@ -66,6 +68,47 @@ return {
   const auto facts = house.store->find_hook(run.id, "web", "on_staged")->facts;
   EXPECT_EQ(facts.at("labels").at("com.example.branch"), "main");
   EXPECT_NE(house.log(run.id).find("version: tag edge, which moves"), std::string::npos);
+}
+
+TEST_F(Policy, OldTagsGoOnlyWhereTheImageGoes) {
+  config::PluginSeat& seat = plugin("tidy", R"(-- tidy.lua: one version is enough.
+return {
+  settings = { repository = { type = "text", default = "", about = "Where" } },
+  on_published = function(image)
+    local where = settings.repository ~= "" and settings.repository or nil
+    return retain { keep = 1, repository = where }
+  end,
+})");
+  house.start();
+  house.git.tag("v1.0.0");
+  ASSERT_EQ(house.push("refs/tags/v1.0.0").state, RunState::succeeded);
+  ASSERT_TRUE(house.tag("1.0.0"));
+  house.git.write("late.txt", "second");
+  house.git.commit("Two");
+  house.git.tag("v1.1.0");
+  const lighterman::Run run = house.push("refs/tags/v1.1.0");
+  ASSERT_EQ(run.state, RunState::succeeded) << run.why << house.log(run.id);
+  EXPECT_TRUE(house.tag("1.1.0"));
+  EXPECT_FALSE(house.tag("1.0.0"));
+  store::LedgerFilter deletions;
+  deletions.who = "plugin tidy";
+  deletions.deed = "delete";
+  const auto audited = store::Ledger(*house.store).list(deletions);
+  EXPECT_EQ(std::ranges::count_if(
+                audited, [](const AuditEntry& entry) { return entry.subject.ends_with(":1.0.0"); }),
+            1);
+
+  seat.settings["repository"] = the_registry().host() + "/somebody/else";
+  house.start();
+  house.git.write("late.txt", "third");
+  house.git.commit("Three");
+  house.git.tag("v1.2.0");
+  const lighterman::Run other = house.push("refs/tags/v1.2.0");
+  ASSERT_EQ(other.state, RunState::succeeded) << other.why;
+  const auto actions = house.store->actions(other.id);
+  ASSERT_FALSE(actions.empty());
+  EXPECT_EQ(actions.at(0).state, ActionState::failed);
+  EXPECT_NE(actions.at(0).why.find("may not delete in"), std::string::npos) << actions.at(0).why;
 }
 
 TEST_F(Policy, ADeniedImageHasNoTagAndNoManifestAnywhere) {

@@ -27,6 +27,12 @@ TEST(Selection, OfTheHandbooksPolicyAReleaseGoesAndACandidateDoesNot) {
   EXPECT_FALSE(releases.takes("v1.2.3-rc1"));
 }
 
+TEST(Selection, TakesAnExpressionWithoutAnchorsForOne) {
+  const Selection releases({R"(v\d+\.\d+)"});
+  EXPECT_TRUE(releases.takes("v1.2"));
+  EXPECT_FALSE(releases.takes("main"));
+}
+
 TEST(Selection, UnderstandsHarborsGlobs) {
   const Selection some({"{dev,prod}-*", "library/**"});
   EXPECT_TRUE(some.has("prod-1"));
@@ -90,6 +96,45 @@ TEST_F(CarryTest, TagsThatVanishedGoOnlyWhereTheRuleSaysSo) {
   replicator->perform_rule("mirror", false, never);
   EXPECT_FALSE(client(far).find_tag(mirror.with_tag("2"), never));
   EXPECT_TRUE(client(far).find_tag(mirror.with_tag("1"), never));
+}
+
+TEST_F(CarryTest, WhatARuleCarriedOfOnePlatformIsThereTheNextTime) {
+  push("amd64", "one", R"({"team":"web"})");
+  push("arm64", "two");
+  boost::json::array parts;
+  for (const char* architecture : {"amd64", "arm64"}) {
+    const auto part = client(near).find_manifest(shop.with_tag(architecture), never);
+    boost::json::object entry =
+        lighterman::to_json(Descriptor{part->media_type, part->digest, part->bytes.size()})
+            .as_object();
+    entry["platform"] = {{"os", "linux"}, {"architecture", architecture}};
+    parts.push_back(std::move(entry));
+  }
+  const boost::json::object index{
+      {"schemaVersion", 2}, {"mediaType", media::oci_index}, {"manifests", std::move(parts)}};
+  client(near).put_manifest(shop.with_tag("1.0"), std::string(media::oci_index),
+                            boost::json::serialize(index), never);
+  config::ReplicateRule& mirrored = rule("mirror");
+  mirrored.tags = {"1.0"};
+  mirrored.labels = {"team=web"};
+  mirrored.terms.platforms = {"linux/amd64"};
+  run();
+  EXPECT_EQ(missing("mirror"), std::set<std::string>{"1.0"}) << "an index has its images' labels";
+  replicator->perform_rule("mirror", false, never);
+  ASSERT_TRUE(settled());
+  EXPECT_NE(client(far).find_tag(mirror.with_tag("1.0"), never),
+            client(near).find_tag(shop.with_tag("1.0"), never));
+  EXPECT_TRUE(missing("mirror").empty()) << "it would be carried again and again";
+}
+
+TEST_F(CarryTest, ARepositoryThatIsNotThereYetIsNotAskedForEachBlob) {
+  for (int i = 0; i < 21; ++i) push(concat("v", i), concat("content ", i));
+  rule("mirror");
+  run();
+  replicator->perform_rule("mirror", false, never);
+  ASSERT_TRUE(settled());
+  EXPECT_EQ(tags(far, mirror).size(), 21U);
+  EXPECT_EQ(far.count_requests("HEAD", "/blobs/"), 0U);
 }
 
 TEST_F(CarryTest, AnEmptySourceDeletesNothingOverThere) {

@@ -294,6 +294,9 @@ int retain(Remote& remote, const CarryWords& words) {
                                   : "  delete  ")
                 << safe(tag.text("tag")) << "  (" << safe(tag.text("why")) << ")\n";
     }
+    for (const std::string& digest : repository.texts("deleted"))
+      std::cout << (words.apply ? "  deleted " : "  delete  ") << safe(digest)
+                << "  (no tag needs it then; with signatures and the like)\n";
     for (const std::string& note : repository.texts("notes"))
       std::cout << "  note: " << safe(note) << '\n';
   }

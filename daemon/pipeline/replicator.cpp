@@ -57,18 +57,19 @@ const Rule& named(const std::vector<Rule>& rules, const std::string& name, std::
               concat("`", where, "` has no rule \"", name, '"', did_you_mean(name, known)));
 }
 
-/// For people: what a mirror had, or why it has nothing.
+/// For people: what a mirror had, or why it has nothing. Error(cancelled) when the daemon stops.
 std::string warmed(Yard& yard, const std::string& mirror, const Reference& image,
-                   const std::vector<std::string>& tags, const std::set<Digest>& fresh,
+                   const std::vector<std::string>& tags,
+                   const std::optional<std::set<Digest>>& fresh, const std::stop_token& journey,
                    const std::stop_token& stop) {
   try {
     const net::Url url = net::Url::parse(mirror);
     registry::Options options = registry_options(yard.config(), url.authority());
     if (url.scheme == "http") options.plain_http = true;
-    return registry::warm(options, url.path, image, tags, fresh, stop).text(mirror);
+    return registry::warm(options, url.path, image, tags, fresh, journey).text(mirror);
   } catch (const Error& error) {
     // The image is where it belongs; the mirror gets it with the first pull.
-    if (error.kind() == ErrorKind::cancelled) throw;
+    if (stop.stop_requested()) throw;
     return concat("mirror ", mirror, " does not have it: ", error.what());
   }
 }
@@ -193,7 +194,7 @@ void Replicator::perform(Replication replication, const std::stop_token& stop) {
   std::optional<Error> failure;
   std::chrono::milliseconds pause{};  // that the registry asks for
   try {
-    travel(*yard, replication, journey.stop.get_token());
+    travel(*yard, replication, journey.stop.get_token(), stop);
     replication.state = ReplicationState::done;
     replication.why.clear();
   } catch (const net::Busy& busy) {
@@ -231,18 +232,20 @@ void Replicator::perform(Replication replication, const std::stop_token& stop) {
   }
 }
 
-void Replicator::travel(Yard& yard, Replication& replication, const std::stop_token& stop) {
+void Replicator::travel(Yard& yard, Replication& replication, const std::stop_token& journey,
+                        const std::stop_token& stop) {
   const ReplicationTerms& terms = replication.terms;
   if (terms.only_clean) require_clean(store_, replication.source);
-  if (terms.only_signed) require_signature(yard, replication.source, stop);
-  if (terms.policy.empty()) return copy(yard, replication, stop);
+  if (terms.only_signed) require_signature(yard, replication.source, journey);
+  if (terms.policy.empty()) return copy(yard, replication, journey, stop);
   const std::string carried =
       carry_by_harbor(registry_options(yard.config(), replication.source.host()), terms.policy,
-                      store_, replication.id, stop);
+                      store_, replication.id, journey);
   replication.notes = {concat("Harbor's policy ", terms.policy, ": ", carried)};
 }
 
-void Replicator::copy(Yard& yard, Replication& replication, const std::stop_token& stop) {
+void Replicator::copy(Yard& yard, Replication& replication, const std::stop_token& journey,
+                      const std::stop_token& stop) {
   const ReplicationTerms& terms = replication.terms;
   auto last_news = std::chrono::steady_clock::now();
   const auto news = [&](const registry::CopyTally& tally) {
@@ -255,13 +258,17 @@ void Replicator::copy(Yard& yard, Replication& replication, const std::stop_toke
   const registry::CopyOutcome outcome = registry::copy(
       yard.registry(replication.source.host()), replication.source,
       yard.registry(replication.target.host()), replication.target, replication.tags,
-      {terms.platforms, terms.referrers, nullptr, throttle_of(replication)}, news, stop);
+      {terms.platforms, terms.referrers, nullptr, throttle_of(replication)}, news, journey);
   note_bytes(replication, outcome.tally);
   replication.notes = outcome.notes;
   const Reference image = replication.target.at(outcome.digest);
+  // What an earlier try carried, or who published it there, is in no list of ours.
+  std::optional<std::set<Digest>> fresh;
+  const bool only_warms = replication.source.name() == replication.target.name();
+  if (!only_warms && replication.tries <= 1) fresh = outcome.arrived;
   for (const std::string& mirror : terms.warm)
     replication.notes.push_back(
-        warmed(yard, mirror, image, replication.tags, outcome.arrived, stop));
+        warmed(yard, mirror, image, replication.tags, fresh, journey, stop));
 }
 
 registry::Throttle* Replicator::throttle_of(const Replication& replication) {

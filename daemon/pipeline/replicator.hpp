@@ -56,8 +56,11 @@ class Replicator {
   };
   void carry(const std::stop_token& stop);
   void perform(Replication replication, const std::stop_token& stop);
-  void travel(Yard& yard, Replication& replication, const std::stop_token& stop);
-  void copy(Yard& yard, Replication& replication, const std::stop_token& stop);
+  /// `journey` ends with its deadline or when somebody cancels it, `stop` with the daemon.
+  void travel(Yard& yard, Replication& replication, const std::stop_token& journey,
+              const std::stop_token& stop);
+  void copy(Yard& yard, Replication& replication, const std::stop_token& journey,
+            const std::stop_token& stop);
   registry::Throttle* throttle_of(const Replication& replication);
   void fail(Replication& replication, const Error& error, std::chrono::milliseconds pause,
             const std::string& stopped);

@@ -131,6 +131,7 @@ class Judgement {
   void keep_what_travels();
   void keep_parts_in_use();
   void keep_live_branches();
+  void ask_harbor();
   void keep_pulled();
   void keep_young();
   void keep_newest();
@@ -154,7 +155,7 @@ class Judgement {
   std::vector<Candidate> candidates_;
   std::set<std::string> artifact_tags_;
   std::map<Digest, std::optional<Instant>> made_;
-  /// What Harbor knows, where the rule asks for it: what we read ourselves counts as pulled.
+  /// What Harbor knows, where the rule asks for ages.
   std::optional<std::map<Digest, registry::HarborArtifact>> told_;
 };
 
@@ -235,17 +236,19 @@ void Judgement::keep_live_branches() {
   }
 }
 
-/// When it was published, as far as we did that; else when it says it was made.
+/// When it was published, as far as Harbor or our store knows; else when it says it was made.
 std::optional<Instant> Judgement::made(const Digest& digest) {
   if (const auto known = made_.find(digest); known != made_.end()) return known->second;
   store::PublicationFilter filter;
   filter.digest = digest;
   filter.limit = 1;
-  const auto published = store_.publications(filter);
-  if (published.empty() && told_) {
+  if (told_) {
     const auto found = told_->find(digest);
-    return made_[digest] = found == told_->end() ? std::nullopt : found->second.pushed;
+    if (found != told_->end() && found->second.pushed) return made_[digest] = found->second.pushed;
   }
+  const auto published = store_.publications(filter);
+  // To read it would count as a pull there.
+  if (published.empty() && rule_.pulled_within) return made_[digest] = std::nullopt;
   return made_[digest] = published.empty() ? created_of(client_, repository_.at(digest), stop_)
                                            : std::optional(published.front().publication.published);
 }
@@ -258,15 +261,29 @@ std::set<Digest> Judgement::children(const Digest& digest) {
   return {found->second.children.begin(), found->second.children.end()};
 }
 
+/// Harbor says when an image was pushed, which its own date need not tell.
+void Judgement::ask_harbor() {
+  const bool by_age = rule_.newer_than || (rule_.keep && !rule_.by_version);
+  if (!by_age && !rule_.pulled_within) return;
+  const registry::Options& options = client_.options();
+  if (registry::find_product(options, store_, stop_) != registry::Product::harbor) return;
+  try {
+    told_ = registry::Harbor(options).artifacts(repository_, stop_);
+  } catch (const Error& error) {
+    // An account that may pull and delete need not be one that may list; dates do without.
+    if (rule_.pulled_within || error.kind() != ErrorKind::denied) throw;
+    fate_.notes.push_back(concat("Harbor does not say when images were pushed: ", error.what()));
+  }
+}
+
 void Judgement::keep_pulled() {
   if (!rule_.pulled_within) return;
   const registry::Options& options = client_.options();
-  if (registry::find_product(options, store_, stop_) != registry::Product::harbor)
+  if (!told_)
     throw Error(ErrorKind::invalid,
                 concat("registry ", options.host,
                        " does not tell when images were pulled (Harbor does): the rule must do "
                        "without `pulled_within`"));
-  told_ = registry::Harbor(options).artifacts(repository_, stop_);
   const Instant oldest = system_now() - *rule_.pulled_within;
   for (Candidate& each : candidates_) {
     if (!each.kept.empty()) continue;
@@ -359,6 +376,7 @@ void Judgement::find_deleted() {
 
 RepositoryFate Judgement::perform() {
   find_candidates();
+  ask_harbor();
   keep_what_is_named();
   keep_what_travels();
   keep_live_branches();

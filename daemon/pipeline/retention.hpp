@@ -38,7 +38,8 @@ std::set<Digest> children_of(registry::Client& client, const Reference& image,
 /// What is gone, a tag or a digest, and why.
 using TellGone = std::function<void(const Reference& gone, const std::string& why)>;
 /// Deletes what the plan says, of tags that still name what they did when it was made. `tell_gone`
-/// is called once for each, after it went; `tell` also has what else there is to say.
+/// is called once for each, after it went; `tell` also has what else there is to say. A repository
+/// where that fails does not keep the others; the first failure is thrown in the end.
 void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,
                        const std::function<void(const std::string&)>& tell,
                        const TellGone& tell_gone, const std::stop_token& stop);

@@ -98,7 +98,7 @@ void perform_retention(Yard& yard, store::Store& store, const std::vector<Reposi
     tell_gone(what, why);
     tell(concat(what, " deleted: ", why));
   };
-  for (const RepositoryFate& fate : plan) {
+  const auto clear = [&](const RepositoryFate& fate) {
     registry::Client& client = yard.registry(fate.repository.host());
     if (!fate.deleted.empty()) cleared.insert(fate.repository.host());
     std::set<Digest> needed;
@@ -123,15 +123,28 @@ void perform_retention(Yard& yard, store::Store& store, const std::vector<Reposi
         // A registry may hold on to some, such as Harbor to tags that a rule makes immutable.
         if (error.kind() != ErrorKind::conflict) throw;
         tell(concat(manifest, " stays: ", error.what()));
+        needed.merge(children_of(client, manifest, stop));
         continue;
       }
       store.forget_signatures_of(manifest);
       for (const TagFate* tag : going[digest]) gone(fate.repository.with_tag(tag->tag), tag->why);
       tell_gone(manifest, "no tag that is kept needs it");
     }
+  };
+  std::optional<Error> first_failure;
+  for (const RepositoryFate& fate : plan) {
+    try {
+      clear(fate);
+    } catch (const Error& error) {
+      // The other repositories have nothing to do with it.
+      if (error.kind() == ErrorKind::cancelled) throw;
+      tell(concat(fate.repository, ": not all of it went: ", error.what()));
+      if (!first_failure) first_failure = error;
+    }
   }
   for (const std::string& host : cleared)
     free_space(yard.registry(host).options(), store, tell, stop);
+  if (first_failure) throw Error(*first_failure);
 }
 
 void perform_retention(Yard& yard, store::Store& store, const std::vector<RepositoryFate>& plan,

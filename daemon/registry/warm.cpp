@@ -32,7 +32,7 @@ std::optional<bool> was_hit(const net::Headers& headers) {
 class Reading {
  public:
   Reading(Options mirror, const std::string& prefix, const Reference& image,
-          const std::set<Digest>& fresh, const std::stop_token& stop)
+          const std::optional<std::set<Digest>>& fresh, const std::stop_token& stop)
       : options_(std::move(mirror)),
         access_(options_, http_),
         name_(concat(trimmed(prefix), image.repository())),
@@ -99,7 +99,7 @@ class Reading {
     refuse(options_, answer, doing, concat("pull from ", name_));
   }
   void read_blob(const Descriptor& blob) {
-    if (!fresh_.empty() && !fresh_.contains(blob.digest)) return;
+    if (fresh_ && !fresh_->contains(blob.digest)) return;
     if (!seen_.insert(blob.digest).second) return;
     net::retried(options_.retry, stop_, [&] {
       net::Request request;
@@ -129,7 +129,7 @@ class Reading {
   net::Client http_;
   Access access_;
   const std::string name_;
-  const std::set<Digest>& fresh_;
+  const std::optional<std::set<Digest>>& fresh_;
   const std::stop_token& stop_;
   std::set<Digest> seen_;
   std::size_t manifests_ = 0;
@@ -146,7 +146,7 @@ std::string Warmed::text(const std::string& mirror) const {
 }
 
 Warmed warm(Options mirror, const std::string& prefix, const Reference& image,
-            const std::vector<std::string>& tags, const std::set<Digest>& fresh,
+            const std::vector<std::string>& tags, const std::optional<std::set<Digest>>& fresh,
             const std::stop_token& stop) {
   Reading reading(std::move(mirror), prefix, image, fresh, stop);
   reading.read_image(*image.digest());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -22,11 +23,11 @@ struct Warmed {
 };
 
 /// Reads an image by its digest through a mirror that fetches what it lacks (a pull-through cache):
-/// its manifests, its tags, and its blobs (those of `fresh`; all where that is empty). `prefix`
+/// its manifests, its tags, and its blobs (those of `fresh`; all without it). `prefix`
 /// stands before the repository's name there: "/", "/proxy/". Each is tried three times. What
 /// arrives is compared with its digest: Error(invalid).
 Warmed warm(Options mirror, const std::string& prefix, const Reference& image,
-            const std::vector<std::string>& tags, const std::set<Digest>& fresh,
+            const std::vector<std::string>& tags, const std::optional<std::set<Digest>>& fresh,
             const std::stop_token& stop);
 
 }  // namespace lighterman::registry

@@ -104,6 +104,7 @@ TEST(Carry, OldTagsAreShownBeforeTheyGo) {
   EXPECT_EQ(plan.code, 0) << plan.err;
   EXPECT_TRUE(has(plan.out, "keep    main  (protected)")) << plan.out;
   EXPECT_TRUE(has(plan.out, "delete  first  (no rule keeps it)")) << plan.out;
+  EXPECT_TRUE(has(plan.out, "delete  sha256:")) << plan.out;
   EXPECT_TRUE(has(plan.out, "lighterman retain old --apply")) << plan.out;
   EXPECT_TRUE(harbour.published("first"));
   EXPECT_EQ(harbour.say({"retain", "old", "--apply"}).code, 0);

@@ -1,6 +1,9 @@
 #include "pipeline/replicate.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <set>
@@ -294,6 +297,64 @@ TEST_F(CarryTest, AMirrorIsAskedForWhatArrivedAndTheRulesSpeedIsKept) {
               Reference::parse(concat(cache.host(), "/mirror/shop")).at(*done.source.digest()),
               never))
       << "the mirror serves it without its source";
+}
+
+/// Takes connections, and says nothing.
+class SilentPort {
+ public:
+  SilentPort() {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address_;
+    auto* const where = reinterpret_cast<sockaddr*>(&address_);
+    EXPECT_EQ(::bind(socket_, where, size), 0);
+    EXPECT_EQ(::listen(socket_, 8), 0);
+    EXPECT_EQ(::getsockname(socket_, where, &size), 0);
+  }
+  SilentPort(const SilentPort&) = delete;
+  SilentPort& operator=(const SilentPort&) = delete;
+  ~SilentPort() { ::close(socket_); }
+  std::string url() const { return concat("http://127.0.0.1:", ntohs(address_.sin_port)); }
+
+ private:
+  int socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address_{};
+};
+
+TEST_F(CarryTest, AMirrorIsNotAskedAgainForWhatWasThereBefore) {
+  support::RealRegistry cache({.mirror_of = far.url()});
+  rule("mirrored").terms.warm = {cache.url()};
+  push("1.0", "content");
+  run();
+  replicator->perform_rule("mirrored", false, never);
+  ASSERT_TRUE(settled());
+  client(near).put_manifest(shop.with_tag("2.0"), std::string(media::oci_manifest),
+                            client(near).find_manifest(shop.with_tag("1.0"), never)->bytes, never);
+  replicator->perform_rule("mirrored", false, never);
+  ASSERT_TRUE(settled());
+  const std::vector<Replication> done = store.replications({});
+  ASSERT_EQ(done.size(), 2U);
+  for (const Replication& each : done) {
+    ASSERT_EQ(each.notes.size(), 1U) << each.why;
+    const bool first = each.tags == std::vector<std::string>{"1.0"};
+    EXPECT_NE(each.notes[0].find(first ? "has it: 2 blobs" : "has it: 0 blobs"), std::string::npos)
+        << each.notes[0];
+  }
+}
+
+TEST_F(CarryTest, AMirrorThatNeverAnswersDoesNotUndoTheCopy) {
+  const SilentPort silent;
+  rule("mirrored").terms.warm = {silent.url()};
+  config->replication_limit = std::chrono::seconds(2);
+  push("1.0", "content");
+  run();
+  replicator->perform_rule("mirrored", false, never);
+  ASSERT_TRUE(settled());
+  const Replication done = store.replications({}).at(0);
+  EXPECT_EQ(done.state, ReplicationState::done) << done.why;
+  EXPECT_EQ(done.tries, 1);
+  ASSERT_EQ(done.notes.size(), 1U);
+  EXPECT_NE(done.notes[0].find("does not have it"), std::string::npos) << done.notes[0];
 }
 
 TEST_F(CarryTest, ARuleWithoutATargetOnlyWarms) {

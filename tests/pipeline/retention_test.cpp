@@ -133,9 +133,10 @@ TEST_F(RetainTest, ATagThatMovedMeanwhileIsNotDeleted) {
 }
 
 /// What Harbor lists of an image.
-std::string artifact(const Digest& digest, const std::string& pulled) {
-  return concat(R"({"digest":")", digest, R"(","push_time":"2026-01-01T00:00:00.000Z",)",
-                R"("pull_time":")", pulled, R"(","references":[]})");
+std::string artifact(const Digest& digest, const std::string& pulled,
+                     const std::string& pushed = "2026-01-01T00:00:00.000Z") {
+  return concat(R"({"digest":")", digest, R"(","push_time":")", pushed, R"(","pull_time":")",
+                pulled, R"(","references":[]})");
 }
 
 TEST_F(RetainTest, WhatSomebodyPulledLatelyStaysWhereHarborTellsAndItsSpaceIsFreed) {
@@ -179,6 +180,47 @@ TEST_F(RetainTest, WhatSomebodyPulledLatelyStaysWhereHarborTellsAndItsSpaceIsFre
   rule.repositories = {shop.name()};
   push("1.0", "x");
   EXPECT_THROW(kept(rule), Error) << "docker's registry does not know, and nothing may go";
+}
+
+TEST_F(RetainTest, HarborKnowsTheAgeOfAnImageWithoutATrueDate) {
+  test::FakeHarbor harbor;
+  const std::string never_pulled = "0001-01-01T00:00:00.000Z";
+  for (const char* tag : {"today", "january"}) {
+    const std::string bytes = concat(R"({"tag":")", tag, "\"}");
+    const Digest digest = os::sha256(bytes);
+    const std::lock_guard lock(harbor.registry.mutex);
+    for (const std::string& name : {std::string(tag), digest.text()})
+      harbor.registry.manifests[{"acme/team/shop", name}] = {std::string(media::oci_manifest),
+                                                             bytes};
+    harbor.artifacts.push_back(std::string(tag) == "today"
+                                   ? artifact(digest, never_pulled, render_time(system_now()))
+                                   : artifact(digest, never_pulled));
+  }
+  registry::Options& options = config->registries[harbor.host()];
+  options.host = harbor.host();
+  options.username = "robot$ci";
+  os::replace_file(folder.path() / "password", "s3cret", 0600);
+  options.password_place = concat("file:", (folder.path() / "password").native());
+  start();
+  config::RetainRule rule;
+  rule.name = "young";
+  rule.repositories = {concat(harbor.host(), "/acme/team/shop")};
+  rule.newer_than = std::chrono::hours(24);
+  EXPECT_EQ(kept(rule), std::set<std::string>{"today"});
+}
+
+TEST_F(RetainTest, ARegistryThatIsAwayKeepsTheOthersFromNothingWhileTheyAreCleared) {
+  push("1.0.0", "one");
+  push("2.0.0", "two");
+  config->registries["127.0.0.1:1"].host = "127.0.0.1:1";
+  config->registries["127.0.0.1:1"].retry.attempts = 1;
+  start();
+  kept(newest(1));
+  fates.insert(
+      fates.begin(),
+      RepositoryFate{Reference::parse("127.0.0.1:1/away/shop"), {}, {os::sha256("x")}, {}});
+  EXPECT_THROW(apply(), Error);
+  EXPECT_EQ(tags(near, shop), std::set<std::string>{"2.0.0"});
 }
 
 TEST_F(RetainTest, VersionsThatTheRuleDoesNotLookAtTakeNoPlaceAmongTheNewest) {
@@ -274,6 +316,29 @@ TEST_F(RetainTest, TwoIndexesThatGoTakeTheirSharedPartOnce) {
   EXPECT_EQ(fates.at(0).deleted.size(), 3U);
   apply();
   EXPECT_EQ(kept(newest(1)), std::set<std::string>{"2.0.0"});
+}
+
+TEST_F(RetainTest, AnIndexThatItsRegistryHoldsOnToKeepsItsParts) {
+  push("part", "part");
+  put_index(client(near), shop, "1.0.0", {"part"});
+  const Digest part = *client(near).find_tag(shop.with_tag("part"), never);
+  const Digest index = *client(near).find_tag(shop.with_tag("1.0.0"), never);
+  test::FakeRegistry fake;
+  const Reference held = Reference::parse(concat(fake.host(), "/acme/shop"));
+  config->registries[fake.host()].host = fake.host();
+  start();
+  const auto put = [&](const std::string& name, const Digest& from) {
+    const auto manifest = client(near).find_manifest(shop.at(from), never);
+    fake.manifests[{"acme/shop", name}] = {manifest->media_type, manifest->bytes};
+  };
+  put(part.text(), part);
+  put(index.text(), index);
+  put("1.0.0", index);
+  fake.next(concat("DELETE /v2/acme/shop/manifests/", index), 412, "PRECONDITION");
+  fates = {{held, {{"1.0.0", index, false, "no rule keeps it"}}, {index, part}, {}}};
+  apply();
+  EXPECT_TRUE(fake.manifests.contains({"acme/shop", index.text()}));
+  EXPECT_TRUE(fake.manifests.contains({"acme/shop", part.text()}));
 }
 
 TEST_F(RetainTest, WhatWaitsToBeCarriedElsewhereStaysUntilThen) {

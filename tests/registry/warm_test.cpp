@@ -43,14 +43,14 @@ TEST(Warm, AMirrorHasTheImageWhenItsSourceIsAway) {
   const Reference shop = repository(origin.host(), "acme/shop");
   const Digest digest = push(client, shop, config, layer);
   const Warmed warmed =
-      warm(Scene::options(mirror.host()), "/", shop.at(digest), {"1.0"}, {}, never);
+      warm(Scene::options(mirror.host()), "/", shop.at(digest), {"1.0"}, std::nullopt, never);
   EXPECT_EQ(warmed.blobs, 2U);
   EXPECT_EQ(warmed.bytes, config.bytes.size() + layer.bytes.size());
   EXPECT_FALSE(warmed.tells) << "docker's registry does not say";
   EXPECT_TRUE(warmed.stale.empty());
   origin.stop();
   const Warmed again =
-      warm(Scene::options(mirror.host()), "/", shop.at(digest), {}, {layer.digest()}, never);
+      warm(Scene::options(mirror.host()), "/", shop.at(digest), {}, {{layer.digest()}}, never);
   EXPECT_EQ(again.blobs, 1U) << "only what is new was asked for";
 }
 
@@ -74,8 +74,8 @@ TEST(Warm, CountsWhatWasInTheCacheAndTellsOfOldTags) {
     mirror.manifests[{"proxy/acme/shop", "latest"}] = {std::string(media::oci_manifest), "{}"};
   }
   const Reference shop = Reference::parse("registry.example/acme/shop");
-  const Warmed warmed =
-      warm(Scene::options(mirror.host()), "/proxy", shop.at(digest), {"1.0", "latest"}, {}, never);
+  const Warmed warmed = warm(Scene::options(mirror.host()), "/proxy", shop.at(digest),
+                             {"1.0", "latest"}, std::nullopt, never);
   EXPECT_EQ(warmed.hits, 1U);
   EXPECT_EQ(warmed.stale, std::vector<std::string>{"latest"});
   EXPECT_EQ(warmed.text("https://m.example"),
@@ -95,7 +95,7 @@ TEST(Warm, TriesThreeTimesAndTakesNoOtherBytes) {
   mirror.next(blob, 503);
   mirror.next(blob, 404);
   const auto ask = [&] {
-    return warm(Scene::options(mirror.host()), "/", shop.at(digest), {}, {}, never);
+    return warm(Scene::options(mirror.host()), "/", shop.at(digest), {}, std::nullopt, never);
   };
   EXPECT_EQ(ask().blobs, 2U);
   for (int i = 0; i < 3; ++i) mirror.next(blob, 503);

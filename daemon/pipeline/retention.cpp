@@ -367,8 +367,8 @@ void Judgement::find_deleted() {
     parts.merge(children(digest));
   }
   // Registries do not let go of what an index names while that is there.
-  std::ranges::stable_partition(fate_.deleted,
-                                [&](const Digest& digest) { return !parts.contains(digest); });
+  std::stable_partition(fate_.deleted.begin(), fate_.deleted.end(),
+                        [&](const Digest& digest) { return !parts.contains(digest); });
   for (const Digest& part : parts)
     if (!inside.contains(part) && !needed.contains(part) && !going.contains(part))
       fate_.deleted.push_back(part);

@@ -41,7 +41,8 @@ void clear_untagged(Yard& yard, store::Store& store, Instant now,
                     const std::function<void(const std::string&)>& tell,
                     const std::function<void(const std::string&)>& warn,
                     const std::stop_token& stop) {
-  for (const auto& [name, run] : store.facts(scope)) {
+  for (const auto& [name, by] : store.facts(scope)) {
+    const std::string& run = by;
     const Fate fate = fate_of(store, std::stoll(run), now - keep_denied);
     if (fate == Fate::wait) continue;
     try {

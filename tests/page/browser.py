@@ -86,7 +86,13 @@ class Browser:
         return self.post('/element', {'using': 'css selector', 'value': selector})[ELEMENT]
 
     def click(self, selector):
-        self.post(f'/element/{self.find(selector)}/click')
+        # The page may draw the element anew between the finding and the click, as it does when news come.
+        for attempts_left in (3, 2, 1, 0):
+            try:
+                return self.post(f'/element/{self.find(selector)}/click')
+            except RuntimeError as error:
+                if 'stale element' not in str(error) or not attempts_left:
+                    raise
 
     def click_text(self, selector, text):
         self.until('''const found = [...document.querySelectorAll(arguments[0])].find((each) => each.textContent.includes(arguments[1]));

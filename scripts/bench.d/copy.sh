@@ -111,6 +111,7 @@ bench_copy() (
       crane) peak "$peers/crane" copy --insecure "$source/large:1" "$target/memory/crane:1" ;;
       oras) peak "$peers/oras" cp --from-plain-http --to-plain-http "$source/large:1" "$target/memory/oras:1" ;;
     esac
-  done | sort -n | head -1)
+  done | tee "$folder/peaks" | sort -n | head -1)
+  printf '%-34s %s MB of skopeo, crane and oras\n' "" "$(paste -sd, "$folder/peaks")"
   result "memory of a copy" "$ours" "$theirs" "the least of theirs" MB "<= 1"
 )

@@ -1,11 +1,13 @@
 #include "pipeline/untagged.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "audit/trail.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "pipeline/retention.hpp"
+#include "store/makings.hpp"
 
 namespace lighterman::pipeline {
 namespace {
@@ -30,6 +32,15 @@ Fate fate_of(const store::Store& store, RunId id, Instant long_ago) {
   return run->state == RunState::denied ? Fate::remove : Fate::forget;
 }
 
+/// Another run let the very same image out: somebody may run it by its digest.
+bool was_published(store::Store& store, const Digest& manifest) {
+  constexpr std::size_t most_makings = 100;
+  const auto makings = store::Makings(store).find(manifest, most_makings);
+  return std::ranges::any_of(makings, [&](const store::Making& each) {
+    return store.get(each.run).state == RunState::succeeded;
+  });
+}
+
 }  // namespace
 
 void note_untagged(store::Store& store, const Reference& by_digest, RunId run) {
@@ -47,7 +58,7 @@ void clear_untagged(Yard& yard, store::Store& store, Instant now,
     if (fate == Fate::wait) continue;
     try {
       const Reference image = Reference::parse(name);
-      if (fate == Fate::remove) {
+      if (fate == Fate::remove && !was_published(store, *image.digest())) {
         perform_retention(
             yard, store, {{image.bare(), {}, {*image.digest()}, {}}}, tell,
             [&](const Reference& gone, const std::string&) {

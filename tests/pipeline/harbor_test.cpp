@@ -133,6 +133,26 @@ TEST_F(InHarbor, WhatADeniedRunLeftStaysWhereATagNamesItByNow) {
   EXPECT_TRUE(is_tagged());
 }
 
+TEST_F(InHarbor, WhatWasPublishedOnceStaysWhenTheSameIsDeniedLater) {
+  found("Low");
+  ASSERT_EQ(release().state, RunState::succeeded);
+  found("Critical");
+  const lighterman::Run run = house.push();
+  ASSERT_EQ(run.state, RunState::denied) << house.log(run.id);
+  {
+    // Its tag moved on, and a cluster runs it by its digest.
+    const std::lock_guard lock(harbor.registry.mutex);
+    std::erase_if(harbor.registry.manifests,
+                  [](const auto& each) { return !each.first.second.starts_with("sha256:"); });
+    ASSERT_EQ(harbor.registry.manifests.size(), 1U);
+  }
+  clear_untagged(
+      *house.yard, *house.store, system_now() + std::chrono::hours(24 * 8),
+      std::chrono::hours(24 * 7), [](const std::string&) {}, [](const std::string&) {}, {});
+  const std::lock_guard lock(harbor.registry.mutex);
+  EXPECT_EQ(harbor.registry.manifests.size(), 1U);
+}
+
 /// The rule by which Harbor carries what is published there.
 class ByHarbor : public InHarbor {
  protected:
